@@ -1,0 +1,244 @@
+"""Sound in: read any format, mix down, resample, cut.
+
+Every reader gives a :class:`Waveform`: mono, float32, finite, with its rate and the id of its clip. What cannot
+be read becomes a :class:`~otoscope.errors.DataError` that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otoscope.errors import DataError, SpecError
+
+__all__ = ["SILENCE_PEAK", "Waveform", "read_audio", "resample"]
+
+SILENCE_PEAK = 1e-4  # -80 dB below full scale, after the mean is taken off
+_LONGEST_OGG_PAGE = 65_307  # bytes
+_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waveform:
+    """A mono signal with its clock and its name.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n_samples,)
+        Finite; full scale is 1. Kept read-only.
+    sample_rate : int, hertz
+        Samples per second.
+    clip_id : str
+        The clip that it belongs to.
+
+    Raises
+    ------
+    DataError
+        If the samples are not a finite, non-empty, one-dimensional float32 array.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    clip_id: str
+
+    def __post_init__(self) -> None:
+        samples = self.samples
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise DataError(
+                self.clip_id,
+                f"samples are {samples.dtype} of shape {samples.shape}; "
+                "one channel of float32 is needed (read_audio mixes down)",
+            )
+        if samples.size == 0:
+            raise DataError(self.clip_id, "holds no samples")
+        bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
+        if bad:
+            first = int(np.flatnonzero(~np.isfinite(samples))[0])
+            raise DataError(
+                self.clip_id,
+                f"{bad} of {samples.size} samples are NaN or infinite, the first at {first / self.sample_rate:.3f} s",
+            )
+        if self.sample_rate <= 0:
+            raise DataError(self.clip_id, f"sample_rate is {self.sample_rate} Hz; it must be above 0")
+        kept = samples.view()
+        kept.flags.writeable = False
+        object.__setattr__(self, "samples", kept)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples.size / self.sample_rate
+
+    def digest(self) -> str:
+        """Give the SHA-256 of the rate and the samples, in hexadecimal.
+
+        Returns
+        -------
+        str
+            64 characters; equal for equal sound, whatever file it came from.
+        """
+        hasher = hashlib.sha256(f"{self.sample_rate}:".encode())
+        hasher.update(np.ascontiguousarray(self.samples, dtype="<f4").tobytes())
+        return hasher.hexdigest()
+
+    def is_silent(self) -> bool:
+        """Say whether the signal never leaves its mean by more than -80 dB of full scale.
+
+        Returns
+        -------
+        bool
+            True also for a constant offset.
+        """
+        return bool(np.max(np.abs(self.samples - self.samples.mean())) < SILENCE_PEAK)
+
+
+def resample(waveform: Waveform, sample_rate: int) -> Waveform:
+    """Bring a waveform to another rate (soxr, high quality, linear phase).
+
+    Parameters
+    ----------
+    waveform : Waveform
+        The signal; returned unchanged where it has that rate already.
+    sample_rate : int, hertz
+        The rate wanted.
+
+    Returns
+    -------
+    Waveform
+        With ``round(n_samples * sample_rate / waveform.sample_rate)`` samples.
+    """
+    if waveform.sample_rate == sample_rate:
+        return waveform
+    if sample_rate <= 0:
+        raise SpecError(f"resample: sample_rate is {sample_rate} Hz; it must be above 0")
+    import soxr
+
+    samples = soxr.resample(waveform.samples, waveform.sample_rate, sample_rate, quality="HQ")
+    return Waveform(np.asarray(samples, dtype=np.float32), sample_rate, waveform.clip_id)
+
+
+def read_audio(
+    path: Path | str,
+    *,
+    clip_id: str | None = None,
+    sample_rate: int | None = 16_000,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Waveform:
+    """Read a sound file, or a stretch of it, as one channel.
+
+    Channels are averaged before the rate is changed.
+
+    Parameters
+    ----------
+    path : path
+        Any format that libsndfile reads: WAV, FLAC, Ogg, Opus, MP3, AIFF, AU, CAF ...
+    clip_id : str, optional
+        Name of the clip in messages; the path without it.
+    sample_rate : int or None, hertz
+        The rate wanted; None keeps the file's own.
+    start_s, end_s : float or None, seconds
+        The stretch to cut, rounded to the file's samples; None is its beginning and its end.
+
+    Returns
+    -------
+    Waveform
+        Mono, finite.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, truncated, no sound, or holds no finite signal there.
+
+    Examples
+    --------
+    >>> read_audio("nowhere.wav")
+    Traceback (most recent call last):
+    otoscope.errors.DataError: nowhere.wav: no such file
+    """
+    path = Path(path)
+    clip_id = str(path) if clip_id is None else clip_id
+    _check_file(path, clip_id)
+    _check_last_page(path, clip_id)
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_whole(file.extra_info, clip_id)
+            first, last = _stretch(file.frames, file.samplerate, start_s, end_s, clip_id)
+            file.seek(first)
+            channels = file.read(last - first, dtype="float32", always_2d=True)
+            rate, promised = file.samplerate, last - first
+    except (soundfile.SoundFileError, OSError) as error:
+        raise DataError(clip_id, f"cannot be decoded: {str(error).rstrip('.')}") from error
+    if len(channels) < promised:
+        raise DataError(clip_id, f"truncated: {promised} samples are promised and {len(channels)} can be decoded")
+    mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float64)
+    waveform = Waveform(np.ascontiguousarray(mono, dtype=np.float32), rate, clip_id)
+    return waveform if sample_rate is None else resample(waveform, sample_rate)
+
+
+def _check_file(path: Path, clip_id: str) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise DataError(clip_id, "no such file") from None
+    except OSError as error:
+        raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a zero byte in the path
+        raise DataError(clip_id, f"cannot be opened: {error}") from error
+    if path.is_dir():
+        raise DataError(clip_id, "is a folder; a sound file is needed")
+    if size == 0:
+        raise DataError(clip_id, "the file is empty (0 bytes)")
+
+
+def _check_last_page(path: Path, clip_id: str) -> None:
+    """Refuse an Ogg file that ends inside a page: libsndfile takes the pages before it for the whole file."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"OggS":
+                return
+            file.seek(max(0, path.stat().st_size - 2 * _LONGEST_OGG_PAGE))
+            tail = file.read()
+    except OSError as error:
+        raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
+    page = tail[tail.rfind(b"OggS") :]
+    lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""  # RFC 3533, section 6: the segment table
+    if len(page) < 27 or len(page) < 27 + page[26] + sum(lengths):
+        raise DataError(
+            clip_id, f"truncated: the file ends inside an Ogg page, {len(page)} bytes after its beginning"
+        )
+
+
+def _check_whole(header_log: str, clip_id: str) -> None:
+    """Refuse a file whose header promises more bytes than there are.
+
+    libsndfile repairs the length in silence and says so only in its log. A header that was never filled in (a
+    recorder that wrote to a pipe) promises 0 or nearly 2^32 bytes and is taken as it is.
+    """
+    for promised, there in _SHORTENED.findall(header_log):
+        if int(there) < int(promised) < 0xFFFF_F000:
+            raise DataError(clip_id, f"truncated: the header promises {promised} bytes and {there} are there")
+
+
+def _stretch(n_frames: int, rate: int, start_s: float | None, end_s: float | None, clip_id: str) -> tuple[int, int]:
+    if n_frames == 0:
+        raise DataError(clip_id, "holds no samples")
+    first = 0 if start_s is None else round(start_s * rate)
+    last = n_frames if end_s is None else round(end_s * rate)
+    end = n_frames / rate
+    if first < 0 or first >= n_frames:
+        raise DataError(clip_id, f"start is {start_s} s; the file lasts from 0 to {end:.3f} s")
+    if last <= first or last > n_frames:
+        raise DataError(
+            clip_id,
+            f"end is {end_s} s; it must lie after the start ({start_s or 0} s) and "
+            f"not after the end of the file ({end:.3f} s)",
+        )
+    return first, last

@@ -1,0 +1,334 @@
+"""The only writer: digests, files that are whole or not there, caches, run directories.
+
+A file is written under a temporary name in its own folder, flushed to the disk and renamed, so that a reader never
+sees half of it, whatever kills the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otoscope.errors import SpecError
+
+__all__ = [
+    "atomic_path",
+    "cache_root",
+    "digest_arrays",
+    "digest_of",
+    "read_about",
+    "read_arrays",
+    "read_json",
+    "read_table",
+    "slug",
+    "write_arrays",
+    "write_json",
+    "write_table",
+    "write_text",
+]
+
+Row = Mapping[str, object]
+_DIGESTED = re.compile(r".*-[0-9a-f]{8}")
+
+
+def digest_of(value: object) -> str:
+    """Give the SHA-256 of a value's canonical JSON.
+
+    Parameters
+    ----------
+    value : JSON value
+        Dictionaries, lists, strings, finite numbers, booleans, None.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters; the order of keys does not matter.
+
+    Examples
+    --------
+    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def slug(name: str) -> str:
+    """Give a file name for any name: its letters, digits and a short digest of the whole.
+
+    Parameters
+    ----------
+    name : str
+        Any text, such as the name of a model.
+
+    Returns
+    -------
+    str
+        At most 60 characters of ``A-Za-z0-9._-``; equal only for equal names.
+    """
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip(".-")
+    # A name that already looks like a result gets a digest of its own: else it could be the slug of another name.
+    if name and plain == name and len(name) <= 60 and not _DIGESTED.fullmatch(name):
+        return name
+    return f"{plain[:50]}-{digest_of(name)[:8]}"
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file shall stand; its folder is made.
+
+    Yields
+    ------
+    Path
+        In the same folder, with the same suffix. Removed if the block raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".part-{secrets.token_hex(8)}{path.suffix}"
+    # Made with the mode that the umask leaves. The umask can be read only by setting it, for all threads at once.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = temporary.stat().st_mode & 0o777
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)  # what filled the file may have replaced it
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # a system that cannot open folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    text : str
+        What, as UTF-8 with the line ends that it has.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    value : JSON value
+        What. NaN is refused: a missing number is null.
+    """
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+
+    Returns
+    -------
+    JSON value
+        What it holds.
+
+    Raises
+    ------
+    SpecError
+        If it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: is not JSON: {error}") from error
+
+
+def write_arrays(
+    path: Path, arrays: Mapping[str, NDArray[Any]], *, about: Mapping[str, object] | None = None
+) -> None:
+    """Write named arrays whole, as safetensors.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    arrays : mapping of str to ndarray
+        What.
+    about : mapping, optional
+        Said in the header, as JSON.
+    """
+    from safetensors.numpy import save_file
+
+    text = json.dumps(dict(about or {}), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        save_file(
+            {name: np.asarray(array, order="C") for name, array in arrays.items()},
+            temporary,
+            metadata={"otoscope": text},
+        )
+
+
+def read_arrays(
+    path: Path, *, only: Callable[[str], bool] | None = None
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what :func:`write_arrays` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    only : callable, optional
+        Says from its name whether an array is wanted; the others are not read.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        As written.
+    about : dict
+        As written.
+
+    Raises
+    ------
+    SpecError
+        If it is missing, damaged or from something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["otoscope"])
+            wanted = [name for name in file.keys() if only is None or only(name)]  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in wanted}, about
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file") from None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise SpecError(f"{path}: is damaged or was not written by otoscope ({error}); remove it") from error
+
+
+def read_about(path: Path) -> dict[str, Any] | None:
+    """Read only what a file of arrays says of itself.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+
+    Returns
+    -------
+    dict or None
+        None if there is no such file, or it is damaged or cut short.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads((file.metadata() or {})["otoscope"])
+    except (SafetensorError, KeyError, ValueError, OSError):
+        return None
+
+
+def digest_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Give the SHA-256 of named arrays: their names, types, shapes and bytes.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        In any order.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters.
+    """
+    hasher = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name], order="C")
+        hasher.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        hasher.update(array.tobytes())
+    return hasher.hexdigest()
+
+
+def write_table(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows whole, as Parquet.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    rows : sequence of mapping
+        One per row; all have the same keys.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(list(rows)), temporary, compression="zstd")
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Read the rows that :func:`write_table` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+
+    Returns
+    -------
+    list of dict
+        As written.
+    """
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).to_pylist()
+
+
+def cache_root() -> Path:
+    """Say where labels and other things worth keeping between runs are cached.
+
+    Returns
+    -------
+    Path
+        ``$OTOSCOPE_CACHE``, or the user's cache folder of this platform.
+    """
+    named = os.environ.get("OTOSCOPE_CACHE")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("otoscope"))
