@@ -1,0 +1,87 @@
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otoscope.corpora.languages import REGIONS, TONE_TYPES, Language, is_language_code, language, languages
+from otoscope.errors import SpecError
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "fleurs" / "languages.csv"
+
+
+def test_there_are_102_languages_in_seven_regions_and_three_tone_types():
+    table = languages()
+    assert len(table) == 102
+    assert list(table) == sorted(table)
+    assert Counter(entry.region for entry in table.values()) == dict(
+        zip(REGIONS, (25, 16, 12, 20, 14, 11, 4), strict=True)
+    )
+    assert Counter(entry.tone_type for entry in table.values()) == dict(zip(TONE_TYPES, (21, 10, 71), strict=True))
+    assert all(code == entry.code and entry.name and entry.coding for code, entry in table.items())
+
+
+def test_well_known_languages_are_where_they_belong():
+    assert language("cmn_hans_cn") == Language(
+        "cmn_hans_cn", "Mandarin Chinese", "chinese_japanese_korean", "tonal", "W:C+P4", "high"
+    )
+    assert language("sv_se").tone_type == "pitch_accent"
+    assert language("zu_za").region == "sub_saharan_african"
+    assert language("en_us").tone_type == "none"
+    assert language("ckb_iq").name == "Sorani Kurdish"
+
+
+def test_the_table_is_made_once_and_cannot_be_changed():
+    assert languages() is languages()
+    with pytest.raises(TypeError):
+        languages()["xx"] = language("en_us")
+
+
+def test_a_language_outside_fleurs_is_none():
+    assert language("gsw_CH") is None
+    assert language("EN_US") is None
+
+
+def test_every_code_of_the_table_has_the_form_of_a_code():
+    assert all(is_language_code(code) for code in languages())
+
+
+@pytest.mark.parametrize("code", ["sw", "gsw_CH", "und", "zh-Hant-HK", "es_419", "en-US"])
+def test_users_own_codes_are_accepted(code):
+    assert is_language_code(code)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "??", "12", "e", "english", "en us", "en_", "_en", "en__us", "en us\n", "en\n", "é1"]
+)
+def test_what_is_no_code_is_refused(text):
+    assert not is_language_code(text)
+
+
+@given(st.from_regex(r"[a-z]{2,3}([-_][a-z0-9]{1,8}){0,3}", fullmatch=True))
+def test_letters_and_short_parts_make_a_code(text):
+    assert is_language_code(text)
+    assert not is_language_code(f"{text}-")
+    assert not is_language_code(f"{text} ")
+
+
+def test_an_unknown_region_is_refused():
+    with pytest.raises(SpecError, match="region is 'atlantis'; choose from western_european"):
+        Language("xx", "X", "atlantis", "none", "lit", "low")
+
+
+@pytest.mark.shared
+def test_the_packaged_table_says_what_its_source_says():
+    if not SHARED.is_file():
+        pytest.skip("the source of the table is not beside the checkout")
+    with SHARED.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["config"]: (row["tone_type"], row["source"]) for row in rows} == {
+        code: (entry.tone_type, entry.coding) for code, entry in languages().items()
+    }
+    short = {
+        region: {row["group"] for row in rows if languages()[row["config"]].region == region} for region in REGIONS
+    }
+    assert all(len(found) == 1 for found in short.values())
