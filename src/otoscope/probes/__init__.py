@@ -1,0 +1,1 @@
+"""Linear probes from additive statistics: moments, pools, solving, scoring."""
