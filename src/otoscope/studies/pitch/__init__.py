@@ -1,0 +1,1 @@
+"""The pitch study: which layer of which speech model encodes F0, and whether that carries over to new languages."""

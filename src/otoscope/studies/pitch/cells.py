@@ -1,0 +1,471 @@
+"""From clips to cells: one shard's states and targets, added up.
+
+A cell is named by layer, mask, block and the controls that its columns have. Cells of a shard stand in one file per
+model, which is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otoscope.audio import Waveform, resample
+from otoscope.corpora.base import Clip, Failure
+from otoscope.errors import DataError, SpecError
+from otoscope.f0.base import F0Track, Tracker
+from otoscope.f0.labels import LabelCache
+from otoscope.frames import FrameGrid
+from otoscope.probes.moments import MomentAccumulator, Moments, fold
+from otoscope.representations.base import Layer, Model
+from otoscope.store import read_about, read_arrays, write_arrays
+from otoscope.studies.pitch.plan import Plan, Shard, SwapOrder
+from otoscope.studies.pitch.settings import PitchSettings
+from otoscope.studies.pitch.targets import (
+    MIN_VOICED,
+    ClipTargets,
+    Heard,
+    Mask,
+    clip_targets,
+    columns_of,
+)
+
+__all__ = [
+    "CellKey",
+    "Cells",
+    "ClipReader",
+    "Scorer",
+    "accumulate",
+    "cells_stand",
+    "fold_cells",
+    "fold_shards",
+    "read_cells",
+    "read_failures",
+    "write_cells",
+]
+
+Floats = NDArray[np.float64]
+
+
+class Scorer(Protocol):
+    """Scores clips on the fly, while their cells are added up."""
+
+    def begin(self) -> None:
+        """Forget everything: the shard starts, or starts once more."""
+        ...
+
+    def add(self, clip: Clip, layer: Layer, targets: ClipTargets) -> None:
+        """Score one layer of one clip.
+
+        Parameters
+        ----------
+        clip : Clip
+            Which clip.
+        layer : Layer
+            Its states.
+        targets : ClipTargets
+            The truth on their frames.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CellKey:
+    """The name of a cell within a shard of one model.
+
+    Parameters
+    ----------
+    layer : int
+        Index.
+    mask : str
+        ``voiced``, ``voiced-sparse`` or ``unvoiced``.
+    block : int
+        For choosing lambda; -1 where there is a dev split.
+    controls : tuple of str
+        Which its columns have.
+    """
+
+    layer: int
+    mask: Mask
+    block: int
+    controls: tuple[str, ...]
+
+    def encode(self) -> str:
+        """Give a name that :meth:`decode` reads.
+
+        Returns
+        -------
+        str
+            Fields divided by bars.
+        """
+        return f"{self.layer}|{self.mask}|{self.block}|{'+'.join(self.controls)}"
+
+    @classmethod
+    def decode(cls, name: str) -> CellKey:
+        """Read what :meth:`encode` gave.
+
+        Parameters
+        ----------
+        name : str
+            Fields divided by bars.
+
+        Returns
+        -------
+        CellKey
+            As it was.
+        """
+        layer, mask, block, controls = name.split("|")
+        if mask not in ("voiced", "voiced-sparse", "unvoiced"):
+            raise SpecError(f"cell {name!r}: there is no mask {mask!r}")
+        return cls(int(layer), mask, int(block), tuple(c for c in controls.split("+") if c))
+
+
+@dataclass(slots=True)
+class Cells:
+    """What a shard gives for one model.
+
+    Parameters
+    ----------
+    moments : dict of CellKey to Moments
+        The cells with at least one frame.
+    failures : list of Failure
+        The clips left out, and why.
+    clips : list of str
+        The ids of the clips that are in.
+    """
+
+    moments: dict[CellKey, Moments] = field(default_factory=dict[CellKey, Moments])
+    failures: list[Failure] = field(default_factory=list[Failure])
+    clips: list[str] = field(default_factory=list[str])
+
+
+class ClipReader:
+    """Reads clips and their labels, and finds partners for the ``swap`` control.
+
+    Parameters
+    ----------
+    plan : Plan
+        For the clips of a language and split.
+    settings : PitchSettings
+        Least duration and seed.
+    tracker : Tracker
+        Makes the labels.
+    labels : LabelCache
+        Keeps them.
+    """
+
+    def __init__(self, plan: Plan, settings: PitchSettings, tracker: Tracker, labels: LabelCache) -> None:
+        self._plan, self._settings, self._tracker, self._labels = plan, settings, tracker, labels
+        self._orders: dict[tuple[str, str], SwapOrder] = {}
+        self._kept: dict[str, Heard | Failure] = {}
+
+    def forget(self) -> None:
+        """Let go of the clips that were read."""
+        self._kept.clear()
+
+    def hear(self, clip: Clip) -> Heard | Failure:
+        """Read a clip and its labels.
+
+        Parameters
+        ----------
+        clip : Clip
+            Which.
+
+        Returns
+        -------
+        Heard or Failure
+            Kept until :meth:`forget`.
+        """
+        if clip.clip_id not in self._kept:
+            self._kept[clip.clip_id] = self._hear(clip)
+        return self._kept[clip.clip_id]
+
+    def _hear(self, clip: Clip) -> Heard | Failure:
+        try:
+            waveform = clip.read(sample_rate=self._tracker.sample_rate)
+            least = self._settings.min_duration_s
+            if waveform.duration_s < least:
+                raise DataError(
+                    clip.clip_id, f"lasts {1000 * waveform.duration_s:.0f} ms; {1000 * least:.0f} ms is the least"
+                )
+            if waveform.is_silent():
+                raise DataError(clip.clip_id, "is silent: it never leaves its mean by more than -80 dB of full scale")
+        except DataError as error:
+            return Failure(clip.clip_id, "audio", error.problem)
+        try:
+            return Heard(waveform, self._track(waveform))
+        except DataError as error:
+            return Failure(clip.clip_id, "labels", error.problem)
+
+    def _track(self, waveform: Waveform) -> F0Track:
+        return self._labels.track(self._tracker, waveform)
+
+    def partner(self, clip: Clip, split: str) -> Heard | None:
+        """Find whose sequences the ``swap`` control takes.
+
+        Parameters
+        ----------
+        clip : Clip
+            Whose control it is.
+        split : str
+            Where the clip stands; its partner stands there too.
+
+        Returns
+        -------
+        Heard or None
+            None where no other clip of the language and split has at least ten voiced frames.
+        """
+        key = (clip.language, split)
+        if key not in self._orders:
+            clips = [c for s in self._plan.shards if (s.language, s.split) == key for c in s.clips]
+            self._orders[key] = SwapOrder(clips, seed=self._settings.seed)
+        for other in self._orders[key].partners(clip):
+            heard = self.hear(other)
+            if isinstance(heard, Heard) and np.count_nonzero(heard.track.voiced) >= MIN_VOICED:
+                return heard
+        return None
+
+
+def accumulate(
+    shard: Shard,
+    model: Model,
+    shifts: Mapping[int, Floats],
+    reader: ClipReader,
+    plan: Plan,
+    settings: PitchSettings,
+    scorer: Scorer | None = None,
+    heard_clip: Callable[[], None] = lambda: None,
+) -> Cells:
+    """Run one shard through one model.
+
+    Parameters
+    ----------
+    shard : Shard
+        The clips.
+    model : Model
+        Each clip goes through it once, layer by layer.
+    shifts : mapping of int to ndarray, shape (dim,)
+        The shift vector of each layer.
+    reader : ClipReader
+        Gives waveforms, labels and partners.
+    plan : Plan
+        For the blocks.
+    settings : PitchSettings
+        Seed and precision.
+    scorer : Scorer, optional
+        Is given each clip's layers and targets: the test pass scores while it adds up.
+    heard_clip : callable, optional
+        Called after each clip, for progress.
+
+    Returns
+    -------
+    Cells
+        A clip that fails at any layer is in none of them.
+    """
+    excluded: dict[str, Failure] = {}
+    while True:
+        try:
+            return _accumulate(shard, model, shifts, reader, plan, settings, scorer, heard_clip, excluded)
+        except _Spoilt as spoilt:  # a later layer failed after earlier ones were added: once more, without the clip
+            excluded[spoilt.failure.clip_id] = spoilt.failure
+
+
+class _Spoilt(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def _accumulate(
+    shard: Shard,
+    model: Model,
+    shifts: Mapping[int, Floats],
+    reader: ClipReader,
+    plan: Plan,
+    settings: PitchSettings,
+    scorer: Scorer | None,
+    heard_clip: Callable[[], None],
+    excluded: Mapping[str, Failure],
+) -> Cells:
+    cells, sums = Cells(), dict[CellKey, MomentAccumulator]()
+    if scorer is not None:
+        scorer.begin()
+    for clip in shard.clips:
+        heard = excluded.get(clip.clip_id) or reader.hear(clip)
+        if isinstance(heard, Failure):
+            cells.failures.append(heard)
+            heard_clip()
+            continue
+        partner = reader.partner(clip, shard.split)
+        block = plan.blocks.get(clip.clip_id, -1)
+        made: dict[tuple[FrameGrid, int, int], ClipTargets] = {}
+        added = False
+        try:
+            for layer in model.layers(resample(heard.waveform, model.info.sample_rate)):
+                clock = (layer.info.grid, layer.info.lag, layer.n_frames)
+                if clock not in made:
+                    made[clock] = clip_targets(heard, partner, layer.info, layer.n_frames, seed=settings.seed)
+                targets = made[clock]
+                for mask, rows in targets.rows.items():
+                    if not rows.size:
+                        continue
+                    key = CellKey(layer.info.index, mask, block, targets.controls)
+                    if key not in sums:
+                        sums[key] = MomentAccumulator(
+                            layer.info.dim,
+                            columns_of(mask, controls=targets.controls),
+                            shifts[layer.info.index],
+                            precision=settings.precision,
+                        )
+                    sums[key].add(layer.states[rows], targets.values[mask])
+                added = True
+                if scorer is not None:
+                    scorer.add(clip, layer, targets)
+        except DataError as error:
+            failure = Failure(clip.clip_id, "model", f"{model.info.name}: {error.problem}")
+            if added:
+                raise _Spoilt(failure) from error
+            cells.failures.append(failure)
+        else:
+            cells.clips.append(clip.clip_id)
+        heard_clip()
+    cells.moments = {key: sums[key].moments() for key in sorted(sums)}
+    return cells
+
+
+def write_cells(
+    path: Path, cells: Cells, about: Mapping[str, object], extra: Mapping[str, NDArray[np.float64]] | None = None
+) -> None:
+    """Write the cells of a shard.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    cells : Cells
+        What.
+    about : mapping
+        What they were made of, see :func:`cells_stand`.
+    extra : mapping of str to ndarray, optional
+        Other arrays to keep with them; their names hold no bar.
+    """
+    said = {
+        "made_of": dict(about),
+        "clips": cells.clips,
+        "failures": [[f.clip_id, f.stage, f.reason] for f in cells.failures],
+    }
+    arrays = {key.encode(): moments.packed for key, moments in cells.moments.items()}
+    write_arrays(path, {**arrays, **(extra or {})}, about=said)
+
+
+def cells_stand(path: Path, about: Mapping[str, object]) -> bool:
+    """Say whether a shard's file is there, whole, and made of the same things.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    about : mapping
+        What it must have been made of.
+
+    Returns
+    -------
+    bool
+        Only the header is read.
+    """
+    said = read_about(path)
+    return said is not None and said.get("made_of") == dict(about)
+
+
+def read_failures(path: Path) -> list[Failure]:
+    """Read the failures that stand in a shard's file.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+
+    Returns
+    -------
+    list of Failure
+        Empty where there is no such file.
+    """
+    said = read_about(path)
+    return [Failure(*entry) for entry in said["failures"]] if said else []
+
+
+def read_cells(path: Path, layer: int, shift: Floats) -> Cells:
+    """Read one layer of what :func:`write_cells` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    layer : int
+        Index.
+    shift : ndarray of float64, shape (dim,)
+        The shift vector of that layer.
+
+    Returns
+    -------
+    Cells
+        As written.
+
+    Raises
+    ------
+    SpecError
+        If there is no such file, or it is damaged.
+    """
+    arrays, said = read_arrays(path, only=lambda name: name.startswith(f"{layer}|"))
+    cells = Cells(clips=list(said["clips"]), failures=[Failure(*f) for f in said["failures"]])
+    for name, array in arrays.items():
+        key = CellKey.decode(name)
+        cells.moments[key] = Moments(shift.size, columns_of(key.mask, controls=key.controls), shift, array)
+    return cells
+
+
+def fold_shards(shards: Iterable[Cells]) -> Cells:
+    """Add up shards, cell by cell.
+
+    Parameters
+    ----------
+    shards : iterable of Cells
+        Of one model, language and split, in the order of their ids; each is let go of once it is added.
+
+    Returns
+    -------
+    Cells
+        As if they were one shard.
+    """
+    total = Cells()
+    for cells in shards:
+        total.clips += cells.clips
+        total.failures += cells.failures
+        for key, moments in cells.moments.items():
+            total.moments[key] = total.moments[key] + moments if key in total.moments else moments
+    return total
+
+
+def fold_cells(parts: Iterable[Moments]) -> Moments | None:
+    """Add up cells whose columns may differ by a missing control.
+
+    Parameters
+    ----------
+    parts : iterable of Moments
+        In a fixed order.
+
+    Returns
+    -------
+    Moments or None
+        With the columns that all of them have; None where there are none.
+    """
+    found = list(parts)
+    if not found:
+        return None
+    shared = set(found[0].columns).intersection(*(set(m.columns) for m in found[1:]))
+    columns = [name for name in found[0].columns if name in shared]
+    return fold(m.select(columns) for m in found)
