@@ -1,0 +1,55 @@
+"""The program ``otoscope``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import otoscope
+from otoscope.cli import corpus, pitch
+from otoscope.errors import OtoscopeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="otoscope",
+    help="Look inside what audio models hear.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(pitch.app, name="pitch")
+app.add_typer(corpus.app, name="corpus")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"otoscope {otoscope.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Take what stands before the verb."""
+
+
+def main() -> None:
+    """Run the program: exit code 0 when done, 1 when done with failures listed, 2 when it cannot be done as asked."""
+    try:
+        app()
+    except OtoscopeError as error:
+        typer.echo(f"otoscope: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("otoscope: stopped; what was computed is kept, and the same command goes on from there", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

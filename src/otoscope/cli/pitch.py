@@ -1,0 +1,239 @@
+"""``otoscope pitch``: which layer of which model holds F0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from otoscope.cli.shared import (
+    Corpora,
+    JsonFlag,
+    Languages,
+    Models,
+    Tracker,
+    console,
+    print_json,
+    progress_bar,
+    say_failures,
+    words,
+)
+from otoscope.errors import SpecError
+
+if TYPE_CHECKING:
+    from otoscope.studies.pitch.settings import PitchSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Which layer of which speech model holds F0, and in which languages?", no_args_is_help=True)
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+Seed = Annotated[int, typer.Option(help="Of splits, controls, shift vectors and intervals.")]
+Cluster = Annotated[str, typer.Option(help="The group key that intervals resample; auto prefers `sentence`.")]
+SHOWN_ROLES = ("own", "lolo")
+
+
+def _settings(**values: Any) -> PitchSettings:
+    from otoscope.studies.pitch.settings import PitchSettings
+
+    return PitchSettings(**values)
+
+
+def _models(typed: list[str]) -> list[str]:
+    from otoscope.specs import split_list
+
+    return [name for text in typed for name in split_list(text)]
+
+
+@app.command("run")
+def run(
+    corpus: Corpora,
+    model: Models,
+    out: Annotated[
+        Path, typer.Option("--out", help="The run directory. An unfinished run goes on where it stopped.")
+    ],
+    languages: Languages = None,
+    tracker: Tracker = "kaldi",
+    probe: Annotated[str, typer.Option(help="ridge or ols.")] = "ridge",
+    seed: Seed = 0,
+    cluster: Cluster = "auto",
+    precision: Annotated[str, typer.Option(help="Of the products within a block: float64 or float32.")] = "float64",
+    shard_clips: Annotated[int, typer.Option(help="Clips per shard, the unit of work.")] = 64,
+    as_json: JsonFlag = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run every clip through every model once, fit the probes, score them, and show the layer profile."""
+    from otoscope.report.figure import profile_svg
+    from otoscope.store import write_text
+    from otoscope.studies.pitch.answer import read_answer, write_answer
+    from otoscope.studies.pitch.run import run_pitch
+
+    settings = _settings(
+        tracker=tracker, probe=probe, seed=seed, cluster=cluster, precision=precision, shard_clips=shard_clips
+    )
+    with progress_bar(quiet=quiet) as bar:
+        result = run_pitch(corpus, _models(model), out, settings, languages=words(languages), progress=bar)
+        bar.begin("answer", 1)
+        write_answer(out)
+    profiles, subtitle = _profiles(out)
+    shown = [p for p in profiles if p.points] or profiles[:1]
+    title = next((p.headline for p in reversed(shown) if p.headline), "Pitch by layer")
+    write_text(out / "profile.svg", profile_svg(shown, title=title, subtitle=subtitle))
+    if as_json:
+        print_json(read_answer(out)[0])
+    else:
+        _print_profiles(out)
+        typer.echo(
+            f"Picture: {out / 'profile.svg'}   Table: {out / 'table.parquet'}   Again: otoscope pitch table {out}"
+        )
+    say_failures(result.failures, str(out / "failures.json"))
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _profiles(folder: Path) -> tuple[list[Any], str]:
+    from otoscope.report.profile import layer_profile
+    from otoscope.store import read_json
+    from otoscope.studies.pitch.answer import read_answer
+
+    rows, answer = read_answer(folder)
+    about = read_json(folder / "run.json")
+    kinds = {name: info["kind"] for name, info in about["models"].items()}
+    twins = {name: info["twin"] for name, info in about["models"].items()}
+    profiles = [layer_profile(rows, answer["contrasts"], kinds, twins, role) for role in SHOWN_ROLES]
+    row = next((p.points[0].scores["r2"] for p in profiles if p.points), None)
+    tested = {name.rsplit(".", 2)[0] for name in about["shards"] if name.rsplit(".", 2)[1] == "test"}
+    n_languages = f"{len(tested)} language{'s' if len(tested) != 1 else ''}"
+    said = f"log2 F0 on voiced frames, labels by {about['tracker']['name']}; mean over {n_languages}"
+    if row:
+        said += (
+            f", {row['n_utterances']} test utterances, {row['n_frames']:,} frames, "
+            f"{row['n_groups']} groups ({about['cluster_key']}) resampled"
+        )
+    return profiles, said
+
+
+def _print_profiles(folder: Path) -> None:
+    from rich.text import Text
+
+    from otoscope.report.terminal import QUIET, print_profile
+    from otoscope.studies.pitch.answer import read_answer
+
+    out = console()
+    profiles, subtitle = _profiles(folder)
+    out.print(Text(subtitle, style=QUIET), "")
+    for profile in profiles:
+        print_profile(out, profile)
+    _, answer = read_answer(folder)
+    for note in answer["notes"]:
+        out.print(Text(note, style=QUIET))
+    if answer["n_failures"]:
+        out.print(Text(f"{answer['n_failures']} clips were left out: see {folder / 'failures.json'}", style=QUIET))
+
+
+@app.command("table")
+def table(
+    folder: Annotated[Path, typer.Argument(help="A run directory.")],
+    as_json: JsonFlag = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Every source language on every tested one.")] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Every row, instead of the profile.")] = False,
+    model: Annotated[list[str] | None, typer.Option("--model", help="Only these models.")] = None,
+    layer: Annotated[int | None, typer.Option("--layer", help="Only this layer.")] = None,
+    train: Annotated[
+        list[str] | None, typer.Option("--train", help="Only these: own, lolo, region, tone, pool.")
+    ] = None,
+    test: Annotated[list[str] | None, typer.Option("--test", help="Only these languages, or `mean`.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Only this: log2_f0, semitone, voicing ...")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Only this: r2, within_r, gpe ...")] = None,
+) -> None:
+    """Show the answer of a run: the layer profile, or any rows of its table, or the matrix of languages."""
+    from otoscope.report.terminal import matrix_table, rows_table
+    from otoscope.studies.pitch.answer import matrix_rows, read_answer
+
+    filters = {
+        "model": _models(model) if model else None,
+        "layer": None if layer is None else [layer],
+        "train": words(train),
+        "test": words(test),
+        "target": [target] if target else None,
+        "metric": [metric] if metric else None,
+    }
+    if matrix:
+        chosen = metric if as_json else (metric or "r2")
+        found = matrix_rows(folder, metric=chosen, target=target or "log2_f0")
+    else:
+        found = read_answer(folder)[0]
+    for name, wanted in filters.items():
+        if wanted is not None:
+            known = list(dict.fromkeys(row[name] for row in found))
+            strange = [w for w in wanted if w not in known]
+            if strange and found:
+                listed = ", ".join(str(k) for k in known)
+                raise SpecError(f"--{name}: the run has no {', '.join(map(str, strange))}; it has {listed}")
+            found = [row for row in found if row[name] in wanted]
+    if as_json:
+        print_json(found)
+    elif matrix:
+        for key in dict.fromkeys((row["model"], row["layer"]) for row in found):
+            part = [row for row in found if (row["model"], row["layer"]) == key]
+            console().print(
+                matrix_table(part, title=f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"), ""
+            )
+    elif rows or any(wanted is not None for wanted in filters.values()):
+        console().print(rows_table(found))
+    else:
+        _print_profiles(folder)
+
+
+@app.command("sweep")
+def sweep(
+    corpus: Corpora,
+    model: Models,
+    shifts: Annotated[
+        str, typer.Option(help="Milliseconds: FIRST:LAST:STEP, or a list divided by commas.")
+    ] = "-60:60:10",
+    languages: Languages = None,
+    tracker: Tracker = "kaldi",
+    seed: Seed = 0,
+    cluster: Cluster = "auto",
+    out: Annotated[Path | None, typer.Option("--out", help="A JSON file to write.")] = None,
+    as_json: JsonFlag = False,
+    quiet: Quiet = False,
+) -> None:
+    """Move the labels in time and see where each layer's probe is best: a test of the alignment."""
+    from otoscope.studies.pitch.sweep import sweep_shifts
+
+    settings = _settings(tracker=tracker, seed=seed, cluster=cluster)
+    with progress_bar(quiet=quiet) as bar:
+        rows, failures = sweep_shifts(
+            corpus,
+            _models(model),
+            settings,
+            shifts_ms=_shifts(shifts),
+            languages=words(languages),
+            out=out,
+            progress=bar,
+        )
+    if as_json:
+        print_json(rows)
+    else:
+        from otoscope.report.terminal import sweep_table
+
+        console().print(sweep_table(cast("list[dict[str, Any]]", rows)))
+    say_failures(failures, "")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _shifts(text: str) -> list[float]:
+    try:
+        if ":" in text:
+            first, last, step = (float(part) for part in text.split(":"))
+            if step <= 0 or last < first:
+                raise ValueError
+            n = int(round((last - first) / step, 6)) + 1
+            return [first + i * step for i in range(n)]
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SpecError(f"--shifts is {text!r}; write -60:60:10 or -20,0,20, in milliseconds") from None

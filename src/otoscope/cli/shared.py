@@ -1,0 +1,186 @@
+"""What several verbs of the command line share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from otoscope.corpora.base import Failure
+
+__all__ = [
+    "Corpora",
+    "JsonFlag",
+    "Languages",
+    "Models",
+    "RichProgress",
+    "Tracker",
+    "console",
+    "print_json",
+    "progress_bar",
+    "say_failures",
+    "words",
+]
+
+Corpora = Annotated[
+    str, typer.Option("--corpus", help="Where the clips come from: folder:MANIFEST_OR_DIR or espeak:PATH.")
+]
+Models = Annotated[
+    list[str],
+    typer.Option(
+        "--model", help="What listens: logmel, mfcc, ge2e, untrained:ge2e#0 ... Repeat it, or divide by commas."
+    ),
+]
+Languages = Annotated[
+    list[str] | None, typer.Option("--languages", help="Only these. Repeat it, or divide by commas.")
+]
+Tracker = Annotated[
+    str, typer.Option("--tracker", help="Makes the F0 labels: kaldi, yaapt-compat; settings as kaldi:hop_ms=20.")
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+SHOWN_FAILURES = 12
+
+
+def words(values: Sequence[str] | None) -> list[str] | None:
+    """Read a list given by repeated options, by commas, or both.
+
+    Parameters
+    ----------
+    values : sequence of str or None
+        As typed.
+
+    Returns
+    -------
+    list of str or None
+        None where nothing was typed.
+    """
+    if values is None:
+        return None
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def console() -> Console:
+    """Give the console for answers.
+
+    Returns
+    -------
+    Console
+        On standard output; wide enough for a table where that is a file or a pipe.
+    """
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def print_json(value: object) -> None:
+    """Print JSON on standard output.
+
+    Parameters
+    ----------
+    value : JSON value
+        What.
+    """
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+class RichProgress:
+    """Bars with the time that is left, on standard error.
+
+    Parameters
+    ----------
+    bar : rich.progress.Progress
+        Already started.
+    """
+
+    def __init__(self, bar: object) -> None:
+        from rich.progress import Progress
+
+        assert isinstance(bar, Progress)
+        self._bar = bar
+        self._task: int | None = None
+
+    def begin(self, what: str, total: int) -> None:
+        """Begin a step; one of nothing is not shown.
+
+        Parameters
+        ----------
+        what : str
+            In words.
+        total : int
+            How many times :meth:`advance` will be called.
+        """
+        from rich.progress import TaskID
+
+        if self._task is not None:
+            self._bar.update(TaskID(self._task), visible=False)
+        self._task = self._bar.add_task(what, total=total) if total else None
+
+    def advance(self) -> None:
+        """Count one piece of the step."""
+        from rich.progress import TaskID
+
+        if self._task is not None:
+            self._bar.advance(TaskID(self._task))
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[RichProgress]:
+    """Show progress while a block runs.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    RichProgress
+        To be told how far it has come.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(complete_style="dark_cyan", finished_style="dark_cyan"),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("passed"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        yield RichProgress(bar)
+
+
+def say_failures(failures: Sequence[Failure], where: str) -> None:
+    """Say on standard error which clips were left out, and why.
+
+    Parameters
+    ----------
+    failures : sequence of Failure
+        The clips.
+    where : str
+        The file that lists all of them; empty where there is none.
+    """
+    if not failures:
+        return
+    typer.echo(f"{len(failures)} clips were left out{f' (all in {where})' if where else ''}:", err=True)
+    for failure in failures[:SHOWN_FAILURES]:
+        typer.echo(f"  {failure.clip_id} [{failure.stage}] {failure.reason}", err=True)
+    if len(failures) > SHOWN_FAILURES:
+        typer.echo(f"  and {len(failures) - SHOWN_FAILURES} more", err=True)

@@ -1,0 +1,172 @@
+"""The layer profile of a pitch run: what a person reads first, as words, as a table and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from otoscope.report.tokens import interval, number
+
+__all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile"]
+
+Row = dict[str, Any]
+TARGET = "log2_f0"
+MEAN = "mean"
+ROLE_TITLES = {
+    "own": "Probe trained on the same language",
+    "lolo": "Probe trained on other languages only",
+    "region": "Probe trained on other languages of the region",
+    "tone": "Probe trained on other languages of the tone type",
+    "pool": "Probe trained on all languages",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One layer of one model under one role.
+
+    Parameters
+    ----------
+    model, kind : str
+        Name of the model and what it stands for.
+    layer : int
+        Index.
+    layer_name : str
+        What the layer is.
+    scores : dict of str to dict
+        The table's row of each headline metric.
+    untrained : dict of str to float or None
+        The value of the untrained copy's same layer, for each headline metric.
+    """
+
+    model: str
+    kind: str
+    layer: int
+    layer_name: str
+    scores: dict[str, Row]
+    untrained: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """All layers under one role.
+
+    Parameters
+    ----------
+    role : str
+        Whose training data.
+    points : tuple of Point
+        Models in the order of the run, layers rising.
+    headline : str
+        What was found, in one short sentence.
+    answer : str
+        The same with its uncertainty.
+    why_empty : str or None
+        Why there is nothing, where there is nothing.
+    """
+
+    role: str
+    points: tuple[Point, ...]
+    headline: str
+    answer: str
+    why_empty: str | None
+
+
+def layer_profile(
+    rows: Sequence[Row], contrasts: Sequence[Row], kinds: dict[str, str], twins: dict[str, str | None], role: str
+) -> Profile:
+    """Gather the layer profile of one role from a run's table.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        The table.
+    contrasts : sequence of dict
+        Differences from the baseline and the untrained copy.
+    kinds : dict of str to str
+        What each model stands for.
+    twins : dict of str to str or None
+        For each untrained copy, the model that it copies.
+    role : str
+        Whose training data.
+
+    Returns
+    -------
+    Profile
+        Of log2 F0 on voiced frames, mean over the tested languages.
+    """
+    mine = [r for r in rows if (r["train"], r["test"], r["target"]) == (role, MEAN, TARGET)]
+    value = {(r["model"], r["layer"], r["metric"]): r["value"] for r in mine}
+    copy_of = {model: name for name, model in twins.items() if model}
+    points: list[Point] = []
+    for row in mine:
+        if row["metric"] != "r2" or row["value"] is None:
+            continue
+        model, layer = row["model"], row["layer"]
+        scores = {r["metric"]: r for r in mine if (r["model"], r["layer"]) == (model, layer)}
+        copy = copy_of.get(model)
+        untrained = {metric: value.get((copy, layer, metric)) if copy else None for metric in scores}
+        points.append(Point(model, kinds[model], layer, row["layer_name"], scores, untrained))
+    why = None if points else next((r["reason"] for r in mine if r["reason"]), "there are no rows")
+    return Profile(role, tuple(points), _headline(points), _answer(points, contrasts, role), why)
+
+
+def best_point(points: Sequence[Point]) -> Point | None:
+    """Find the layer that holds most pitch.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Of one role.
+
+    Returns
+    -------
+    Point or None
+        Of a model, not a baseline or an untrained copy, with the highest r within utterances.
+    """
+    models = [p for p in points if p.kind == "model" and p.scores["within_r"]["value"] is not None]
+    return max(models, key=lambda p: p.scores["within_r"]["value"], default=None)
+
+
+def _headline(points: Sequence[Point]) -> str:
+    best = best_point(points)
+    if best is None:
+        return ""
+    row = best.scores["within_r"]
+    others = [(row["baseline"], "the best baseline"), (best.untrained["within_r"], "its untrained copy")]
+    reached = [f"{name} reaches {number(value)}" for value, name in others if value is not None]
+    found = f"{best.model} layer {best.layer} holds most pitch: r {number(row['value'])} within utterances"
+    return f"{found}; {', '.join(reached)}" if reached else found
+
+
+def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str:
+    best = best_point(points)
+    if best is None:
+        return ""
+    row = best.scores["within_r"]
+    where = {"own": "in its own language", "lolo": "in languages that the probe never saw"}.get(role, "")
+    said = (
+        f"{best.model} layer {best.layer} ({best.layer_name}) holds most pitch {where}: "
+        f"r {interval(row['value'], row['low'], row['high'])} within utterances, "
+        f"R2 {interval(*(best.scores['r2'][k] for k in ('value', 'low', 'high')))}."
+    )
+    parts: list[str] = []
+    for kind in ("baseline", "untrained"):
+        of_kind = [
+            c
+            for c in contrasts
+            if (c["model"], c["layer"], c["train"], c["metric"], c["against"])
+            == (best.model, best.layer, role, "within_r", kind)
+        ]
+        for c in of_kind:
+            name = f"the best baseline ({c['other']})" if kind == "baseline" else "its untrained copy"
+            if c["low"] is not None and c["low"] > 0:
+                parts.append(f"{interval(c['value'], c['low'], c['high'])} above {name}")
+            elif c["low"] is not None and c["high"] is not None and c["high"] < 0:
+                parts.append(f"{interval(-c['value'], -c['high'], -c['low'])} below {name}")
+            elif c["low"] is not None:
+                parts.append(f"not told apart from {name} ({interval(c['value'], c['low'], c['high'])})")
+            elif c["value"] is not None:
+                parts.append(f"{number(c['value'])} from {name}, without an interval ({c['reason']})")
+    return f"{said} In r it lies {', and '.join(parts)}." if parts else said
