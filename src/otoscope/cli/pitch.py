@@ -148,7 +148,8 @@ def table(
     metric: Annotated[str | None, typer.Option("--metric", help="Only this: r2, within_r, gpe ...")] = None,
 ) -> None:
     """Show the answer of a run: the layer profile, or any rows of its table, or the matrix of languages."""
-    from otoscope.report.terminal import matrix_table, rows_table
+    from otoscope.report.terminal import QUIET, matrix_table, reasons, rows_table
+    from otoscope.report.tokens import DASH
     from otoscope.studies.pitch.answer import matrix_rows, read_answer
 
     filters = {
@@ -181,7 +182,10 @@ def table(
                 matrix_table(part, title=f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"), ""
             )
     elif rows or any(wanted is not None for wanted in filters.values()):
-        console().print(rows_table(found))
+        out = console()
+        out.print(rows_table(found))
+        for reason in reasons(found):
+            out.print(f"{DASH} {reason}", style=QUIET)
     else:
         _print_profiles(folder)
 

@@ -260,10 +260,9 @@ class ScoreTable:
         if not per_language:
             self.why_no_interval = "there are no utterances"
         elif min(per_language) < MIN_CLUSTERS:
-            fewest = int(np.argmin(per_language))
-            self.why_no_interval = (
-                f"{self.languages[fewest]} has {per_language[fewest]} groups to resample; {MIN_CLUSTERS} are needed"
-            )
+            at = int(np.argmin(per_language))
+            groups = f"{per_language[at]} group{'s' * (per_language[at] != 1)}"
+            self.why_no_interval = f"{self.languages[at]} has {groups} to resample; {MIN_CLUSTERS} are needed"
         self._weights: Floats | None = None
         if self.why_no_interval is None:
             self._weights = self._draw(clusters, languages, seed, n_resamples)

@@ -135,6 +135,8 @@ def split_by_group(
         If there are fewer than three connected sets: nothing can be held out.
     """
     shares: Mapping[Side, float] = fractions or {"train": 0.7, "dev": 0.1, "test": 0.2}
+    if set(shares) != {"train", "dev", "test"}:
+        raise SpecError(f"split_by_group: fractions name {sorted(shares)}; train, dev and test are needed")
     sets = connected_groups(groups)
     members: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(sets):

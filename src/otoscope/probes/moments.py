@@ -297,8 +297,12 @@ class MomentAccumulator:
         block_rows: int = BLOCK_ROWS,
     ) -> None:
         self._empty = Moments.empty(dim, columns, shift)
-        self._block = np.empty((block_rows, self._empty.size), dtype=precision)
-        self._block[:, 0] = 1
+        self._precision: Precision = precision
+        self._rows = block_rows
+        self._states: NDArray[np.floating] | None = (
+            None  # of the type that comes: single precision is half the memory
+        )
+        self._targets = np.empty((block_rows, len(columns)))
         self._filled = 0
         self._sums: Floats = np.zeros((self._empty.size, self._empty.size), order="F")
 
@@ -330,24 +334,32 @@ class MomentAccumulator:
             )
         if not np.isfinite(targets).all():
             raise SpecError("MomentAccumulator: a target is not finite; leave frames without a target out")
+        if self._states is None or self._states.dtype != states.dtype:
+            self._flush()
+            self._states = np.empty((self._rows, dim), dtype=states.dtype)
         done = 0
         while done < n:
-            take = min(n - done, self._block.shape[0] - self._filled)
-            rows = self._block[self._filled : self._filled + take]
-            np.subtract(states[done : done + take], self._empty.shift, out=rows[:, 1 : 1 + dim], casting="same_kind")
-            rows[:, 1 + dim :] = targets[done : done + take]
+            take = min(n - done, self._rows - self._filled)
+            to = slice(self._filled, self._filled + take)
+            self._states[to], self._targets[to] = states[done : done + take], targets[done : done + take]
             self._filled += take
             done += take
-            if self._filled == self._block.shape[0]:
+            if self._filled == self._rows:
                 self._flush()
 
     def _flush(self) -> None:
-        if self._filled == 0:
+        if self._filled == 0 or self._states is None:
             return
         from scipy.linalg import blas  # pyright: ignore[reportMissingTypeStubs]
 
-        rows = self._block[: self._filled].T  # Fortran order: BLAS reads it in place
-        if self._block.dtype == np.float64:
+        dim = self._empty.dim
+        block = np.empty((self._filled, self._empty.size), dtype=self._precision)
+        block[:, 0] = 1
+        states = self._states[: self._filled]
+        np.subtract(states, self._empty.shift, out=block[:, 1 : 1 + dim], casting="same_kind")
+        block[:, 1 + dim :] = self._targets[: self._filled]
+        rows = block.T  # Fortran order: BLAS reads it in place
+        if self._precision == "float64":
             self._sums = blas.dsyrk(1.0, rows, beta=1.0, c=self._sums, overwrite_c=1)  # pyright: ignore
         else:
             self._sums += blas.ssyrk(1.0, rows)  # pyright: ignore

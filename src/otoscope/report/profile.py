@@ -168,5 +168,8 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
             elif c["low"] is not None:
                 parts.append(f"not told apart from {name} ({interval(c['value'], c['low'], c['high'])})")
             elif c["value"] is not None:
-                parts.append(f"{number(c['value'])} from {name}, without an interval ({c['reason']})")
-    return f"{said} In r it lies {', and '.join(parts)}." if parts else said
+                side = "above" if c["value"] >= 0 else "below"
+                parts.append(f"{number(abs(c['value']))} {side} {name}")
+    compared = f" In r it lies {', and '.join(parts)}." if parts else ""
+    unsure = f" There is no interval: {row['reason']}." if row["low"] is None and row["reason"] else ""
+    return said + compared + unsure

@@ -12,7 +12,7 @@ from rich.text import Text
 from otoscope.report.profile import ROLE_TITLES, Profile, best_point
 from otoscope.report.tokens import DASH, interval, number
 
-__all__ = ["FOUND", "QUIET", "matrix_table", "plain_table", "print_profile", "rows_table", "sweep_table"]
+__all__ = ["FOUND", "QUIET", "matrix_table", "plain_table", "print_profile", "reasons", "rows_table", "sweep_table"]
 
 FOUND, QUIET = "dark_cyan", "grey58"
 HEADLINES = (("r2", "R2"), ("within_r", "r"))
@@ -81,6 +81,22 @@ def print_profile(console: Console, profile: Profile) -> None:
     console.print()
 
 
+def reasons(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Give the reasons of missing values and intervals, each once.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        As :func:`otoscope.studies.pitch.answer.table_rows` gives them.
+
+    Returns
+    -------
+    list of str
+        In the order in which they come.
+    """
+    return list(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
+
+
 def rows_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Lay out rows of the table for reading.
 
@@ -92,7 +108,7 @@ def rows_table(rows: Sequence[dict[str, Any]]) -> Table:
     Returns
     -------
     Table
-        One line per row; a missing value is an en dash with its reason.
+        One line per row; a missing value is an en dash, and :func:`reasons` says why.
     """
     table = plain_table()
     for name in ("model", "layer", "train", "test", "target", "metric"):
@@ -109,7 +125,7 @@ def rows_table(rows: Sequence[dict[str, Any]]) -> Table:
             row["test"],
             row["target"],
             row["metric"],
-            value if row["value"] is not None else f"{DASH} ({row['reason']})",
+            value,
             "" if row["unit"] == "1" else row["unit"],
             number(row["control"]),
             number(row["baseline"]),

@@ -229,9 +229,6 @@ def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
         blocks = {clip.clip_id: hash_block(name, LAMBDA_BLOCKS) for clip, name in zip(train, sets, strict=True)}
         notes.append("Not every language has a dev split: lambda is chosen over five blocks of the training groups.")
     table = {code: language(code) for code in languages}
-    unknown = [code for code, entry in table.items() if entry is None]
-    if unknown:
-        notes.append(f"Not in the table of languages, so without region and tone type: {', '.join(unknown)}.")
     return Plan(
         shards=tuple(shards),
         clusters={clip.clip_id: clip.groups.get(key, clip.clip_id) for clip in corpus.clips},

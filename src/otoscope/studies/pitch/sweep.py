@@ -225,8 +225,8 @@ def peak(shifts_ms: Sequence[float], scores: Floats) -> float | None:
 
     Examples
     --------
-    >>> peak([-10.0, 0.0, 10.0], np.array([0.4, 0.5, 0.4]))
-    0.0
+    >>> round(peak([-10.0, 0.0, 10.0], np.array([0.4, 0.5, 0.45])), 3)
+    1.667
     """
     order = np.argsort(shifts_ms)
     x, y = np.asarray(shifts_ms, dtype=np.float64)[order], scores[order]

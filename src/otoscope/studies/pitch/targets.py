@@ -31,10 +31,13 @@ __all__ = [
     "MIN_VOICED",
     "TARGETS",
     "ClipTargets",
+    "Domain",
     "Heard",
+    "Mask",
     "Target",
     "clip_targets",
     "columns_of",
+    "domain_columns",
     "rotation",
 ]
 
