@@ -71,7 +71,10 @@ def show(
 
         table = plain_table(title=f"{opened.name}: {len(opened.clips)} clips")
         for name in rows[0] if rows else ():
-            table.add_column(name.replace("_", " "), justify="right" if name in (*SPLITS, "no_split") else "left")
+            count = name in (*SPLITS, "no_split")
+            table.add_column(
+                name.replace("_", " "), justify="right" if count else "left", no_wrap=count, overflow="fold"
+            )
         for row in rows:
             table.add_row(*(DASH if value is None else str(value) for value in row.values()))
         console().print(table)

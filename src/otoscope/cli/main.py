@@ -46,6 +46,9 @@ def main() -> None:
     except OtoscopeError as error:
         typer.echo(f"otoscope: {error}", err=True)
         sys.exit(2)
+    except OSError as error:  # no room, no right, a file where a folder is needed
+        typer.echo(f"otoscope: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("otoscope: stopped; what was computed is kept, and the same command goes on from there", err=True)
         sys.exit(130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,6 +15,8 @@ from otoscope.cli.shared import (
     Models,
     Tracker,
     console,
+    left_out,
+    named,
     print_json,
     progress_bar,
     say_failures,
@@ -32,6 +35,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Seed = Annotated[int, typer.Option(help="Of splits, controls, shift vectors and intervals.")]
 Cluster = Annotated[str, typer.Option(help="The group key that intervals resample; auto prefers `sentence`.")]
 SHOWN_ROLES = ("own", "lolo")
+MOST_SHIFTS = 1000
 
 
 def _settings(**values: Any) -> PitchSettings:
@@ -43,7 +47,7 @@ def _settings(**values: Any) -> PitchSettings:
 def _models(typed: list[str]) -> list[str]:
     from otoscope.specs import split_list
 
-    return [name for text in typed for name in split_list(text)]
+    return named([name for text in typed for name in split_list(text)], typed)
 
 
 @app.command("run")
@@ -69,6 +73,8 @@ def run(
     from otoscope.studies.pitch.answer import read_answer, write_answer
     from otoscope.studies.pitch.run import run_pitch
 
+    if out.exists() and not out.is_dir():
+        raise SpecError(f"--out: {out} is a file; name a folder that is a run, is empty, or is not there yet")
     settings = _settings(
         tracker=tracker, probe=probe, seed=seed, cluster=cluster, precision=precision, shard_clips=shard_clips
     )
@@ -102,14 +108,13 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
     kinds = {name: info["kind"] for name, info in about["models"].items()}
     twins = {name: info["twin"] for name, info in about["models"].items()}
     profiles = [layer_profile(rows, answer["contrasts"], kinds, twins, role) for role in SHOWN_ROLES]
-    row = next((p.points[0].scores["r2"] for p in profiles if p.points), None)
-    tested = {name.rsplit(".", 2)[0] for name in about["shards"] if name.rsplit(".", 2)[1] == "test"}
-    n_languages = f"{len(tested)} language{'s' if len(tested) != 1 else ''}"
-    said = f"log2 F0 on voiced frames, labels by {about['tracker']['name']}; mean over {n_languages}"
-    if row:
+    said = f"log2 F0 on voiced frames, labels by {about['tracker']['name']}"
+    first = next((p for p in profiles if p.points), None)
+    if first:
+        row, n = first.points[0].scores["r2"], len(first.languages)
         said += (
-            f", {row['n_utterances']} test utterances, {row['n_frames']:,} frames, "
-            f"{row['n_groups']} groups ({about['cluster_key']}) resampled"
+            f"; mean over {n} language{'s' if n != 1 else ''}, {row['n_utterances']} test utterances, "
+            f"{row['n_frames']:,} frames, {row['n_groups']} groups ({about['cluster_key']}) resampled"
         )
     return profiles, said
 
@@ -125,11 +130,13 @@ def _print_profiles(folder: Path) -> None:
     out.print(Text(subtitle, style=QUIET), "")
     for profile in profiles:
         print_profile(out, profile)
-    _, answer = read_answer(folder)
-    for note in answer["notes"]:
+    rows, answer = read_answer(folder)
+    shown = [r for r in rows if r["train"] in SHOWN_ROLES and r["test"] == "mean" and r["target"] == "log2_f0"]
+    for note in (*answer["notes"], *dict.fromkeys(r["flag"] for r in shown if r["flag"])):
         out.print(Text(note, style=QUIET))
     if answer["n_failures"]:
-        out.print(Text(f"{answer['n_failures']} clips were left out: see {folder / 'failures.json'}", style=QUIET))
+        said = f"{left_out(answer['n_failures'])}: see {folder / 'failures.json'}"
+        out.print(Text(said, style=QUIET), soft_wrap=True)
 
 
 @app.command("table")
@@ -173,17 +180,16 @@ def table(
                 listed = ", ".join(str(k) for k in known)
                 raise SpecError(f"--{name}: the run has no {', '.join(map(str, strange))}; it has {listed}")
             found = [row for row in found if row[name] in wanted]
+    out = console()
     if as_json:
         print_json(found)
     elif matrix:
         for key in dict.fromkeys((row["model"], row["layer"]) for row in found):
             part = [row for row in found if (row["model"], row["layer"]) == key]
-            console().print(
-                matrix_table(part, title=f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"), ""
-            )
+            title = f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"
+            out.print(matrix_table(part, title=title, width=out.width), "")
     elif rows or any(wanted is not None for wanted in filters.values()):
-        out = console()
-        out.print(rows_table(found))
+        out.print(rows_table(found, width=out.width))
         for reason in reasons(found):
             out.print(f"{DASH} {reason}", style=QUIET)
     else:
@@ -224,7 +230,8 @@ def sweep(
     else:
         from otoscope.report.terminal import sweep_table
 
-        console().print(sweep_table(cast("list[dict[str, Any]]", rows)))
+        screen = console()
+        screen.print(sweep_table(cast("list[dict[str, Any]]", rows), width=screen.width))
     say_failures(failures, "")
     if failures:
         raise typer.Exit(1)
@@ -237,7 +244,13 @@ def _shifts(text: str) -> list[float]:
             if step <= 0 or last < first:
                 raise ValueError
             n = int(round((last - first) / step, 6)) + 1
-            return [first + i * step for i in range(n)]
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise SpecError(f"--shifts is {text!r}; write -60:60:10 or -20,0,20, in milliseconds") from None
+            shifts = [first + i * step for i in range(n)] if n <= MOST_SHIFTS else []
+        else:
+            shifts = [float(part) for part in text.split(",")]
+        if not 0 < len(shifts) <= MOST_SHIFTS or not all(map(math.isfinite, shifts)):
+            raise ValueError
+        return shifts
+    except (ValueError, OverflowError):
+        raise SpecError(
+            f"--shifts is {text!r}; write -60:60:10 or -20,0,20, in milliseconds, at most {MOST_SHIFTS} of them"
+        ) from None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otoscope.errors import SpecError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,6 +25,8 @@ __all__ = [
     "RichProgress",
     "Tracker",
     "console",
+    "left_out",
+    "named",
     "print_json",
     "progress_bar",
     "say_failures",
@@ -59,11 +63,42 @@ def words(values: Sequence[str] | None) -> list[str] | None:
     Returns
     -------
     list of str or None
-        None where nothing was typed.
+        None where the option was not used.
+
+    Raises
+    ------
+    SpecError
+        If it was used and names nothing.
     """
     if values is None:
         return None
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+    return named([part.strip() for value in values for part in value.split(",") if part.strip()], values)
+
+
+def named(found: list[str], typed: Sequence[str]) -> list[str]:
+    """Check that a list names something.
+
+    Parameters
+    ----------
+    found : list of str
+        What it names.
+    typed : sequence of str
+        As typed, for the message.
+
+    Returns
+    -------
+    list of str
+        What it names.
+
+    Raises
+    ------
+    SpecError
+        If that is nothing.
+    """
+    if not found:
+        listed = ", ".join(repr(text) for text in typed)
+        raise SpecError(f"the list {listed} names nothing; write one name, or several divided by commas")
+    return found
 
 
 def console() -> Console:
@@ -72,11 +107,12 @@ def console() -> Console:
     Returns
     -------
     Console
-        On standard output; wide enough for a table where that is a file or a pipe.
+        On standard output; wide enough for a table where that is a file or a pipe. Brackets and colons in names
+        are printed as they are.
     """
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_json(value: object) -> None:
@@ -137,7 +173,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[RichProgress]:
     Parameters
     ----------
     quiet : bool
-        Show nothing.
+        Show nothing; so it is also where standard error is a file or a pipe.
 
     Yields
     ------
@@ -155,7 +191,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[RichProgress]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(complete_style="dark_cyan", finished_style="dark_cyan"),
         MofNCompleteColumn(),
         TextColumn("left"),
@@ -163,8 +199,25 @@ def progress_bar(*, quiet: bool = False) -> Iterator[RichProgress]:
         TextColumn("passed"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+    out = Console(stderr=True)
+    with Progress(*columns, console=out, disable=quiet or not out.is_terminal, transient=True) as bar:
         yield RichProgress(bar)
+
+
+def left_out(n: int) -> str:
+    """Say how many clips were left out.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    str
+        The beginning of a sentence.
+    """
+    return "1 clip was left out" if n == 1 else f"{n} clips were left out"
 
 
 def say_failures(failures: Sequence[Failure], where: str) -> None:
@@ -179,7 +232,7 @@ def say_failures(failures: Sequence[Failure], where: str) -> None:
     """
     if not failures:
         return
-    typer.echo(f"{len(failures)} clips were left out{f' (all in {where})' if where else ''}:", err=True)
+    typer.echo(f"{left_out(len(failures))}{f' (all in {where})' if where else ''}:", err=True)
     for failure in failures[:SHOWN_FAILURES]:
         typer.echo(f"  {failure.clip_id} [{failure.stage}] {failure.reason}", err=True)
     if len(failures) > SHOWN_FAILURES:

@@ -50,6 +50,16 @@ class ClipSource(Protocol):
         """
         ...
 
+    def stamp(self) -> str:
+        """Give a text that changes when the sound may have changed, without reading it.
+
+        Returns
+        -------
+        str
+            Size and time of a file; the same text for ever where the sound cannot change.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

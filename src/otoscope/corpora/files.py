@@ -87,6 +87,20 @@ class AudioFile:
             return shown
         return f"{shown} [{stretch(self.start_s, self.end_s)} s]"
 
+    def stamp(self) -> str:
+        """Give the file's size and time of change.
+
+        Returns
+        -------
+        str
+            Empty where there is no such file.
+        """
+        try:
+            status = self.path.stat()
+        except OSError:
+            return ""
+        return f"{status.st_size}:{status.st_mtime_ns}"
+
 
 def stretch(start_s: float | None, end_s: float | None) -> str:
     """Write a stretch of a file as ``start-end``.

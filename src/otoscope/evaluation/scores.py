@@ -224,6 +224,18 @@ class Score:
     reason: str | None = None
 
 
+def _expanded_tails(n_clusters: int) -> Floats:
+    """Give the percentiles of a 95 % interval, widened for few clusters.
+
+    A bootstrap of G clusters is too narrow by sqrt((G - 1) / G), and knows nothing of Student's t; the expanded
+    percentile interval makes up for both (Hesterberg 2015, "What teachers should know about the bootstrap", 3.3).
+    """
+    from scipy.special import ndtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
+
+    tail = float(ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * stdtrit(n_clusters - 1, 0.025)))  # pyright: ignore
+    return np.array([tail, 1 - tail])
+
+
 class ScoreTable:
     """Sums of utterances, gathered by cluster and language, ready to be scored and resampled.
 
@@ -264,7 +276,9 @@ class ScoreTable:
             groups = f"{per_language[at]} group{'s' * (per_language[at] != 1)}"
             self.why_no_interval = f"{self.languages[at]} has {groups} to resample; {MIN_CLUSTERS} are needed"
         self._weights: Floats | None = None
+        self._tails: Floats = np.array([0.025, 0.975])
         if self.why_no_interval is None:
+            self._tails = _expanded_tails(min(per_language))
             self._weights = self._draw(clusters, languages, seed, n_resamples)
 
     def _draw(self, clusters: Sequence[str], languages: Sequence[str], seed: int, n_resamples: int) -> Floats:
@@ -350,7 +364,7 @@ class ScoreTable:
         return value if np.isfinite(value) else None
 
     def score(self, name: str, cells: Floats, train_means: Floats) -> Score:
-        """Score with an interval: percentiles 2.5 and 97.5 of the resamples.
+        """Score with an interval: the 95 % expanded percentile interval of the resamples.
 
         Parameters
         ----------
@@ -403,5 +417,5 @@ class ScoreTable:
         kept = resampled[np.isfinite(resampled)]
         if kept.size < resampled.size // 2:
             return Score(name, float(value), None, None, *counts, reason="most resamples have no value")
-        low, high = np.percentile(kept, [2.5, 97.5])
+        low, high = np.percentile(kept, 100 * self._tails)
         return Score(name, float(value), float(low), float(high), *counts)

@@ -7,7 +7,7 @@ through others. Such a connected set goes to one side as a whole.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -18,6 +18,7 @@ from otoscope.errors import SpecError
 __all__ = ["connected_groups", "hash_block", "seeded_generator", "split_by_group"]
 
 Side = Literal["train", "dev", "test"]
+_SIDES: tuple[Side, ...] = ("train", "test", "dev")
 
 
 def seeded_generator(seed: int, *names: str) -> np.random.Generator:
@@ -110,8 +111,8 @@ def split_by_group(
 ) -> list[Side]:
     """Divide items into train, dev and test without dividing a group.
 
-    Connected sets are shuffled by the seed within their stratum (the strata that they touch) and each goes to the
-    side that is furthest below its share, so every stratum with enough sets has all three sides.
+    Connected sets are taken in a seeded order, and each goes to the side that its strata lack most. At the end sets
+    are moved to the sides that a stratum of three sets or more lacks altogether.
 
     Parameters
     ----------
@@ -147,22 +148,52 @@ def split_by_group(
             f"{sorted({key for item in groups for key in item})}, so no clip can be held out; "
             "name fewer group keys, or give the split yourself"
         )
-    by_stratum: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for name, items in members.items():
-        by_stratum[tuple(sorted({strata[i] for i in items}))].append(name)
-    sides: dict[str, Side] = {}
-    for stratum, names in sorted(by_stratum.items()):
-        order = seeded_generator(seed, "split", *stratum).permutation(len(names))
-        by_name = sorted(names)
-        ordered = [by_name[int(i)] for i in order]
-        filled = dict.fromkeys(shares, 0)
-        total = sum(len(members[name]) for name in ordered)
-        for position, name in enumerate(ordered):
-            empty: list[Side] = [s for s in ("train", "test", "dev") if not filled[s]]
-            if len(empty) >= len(ordered) - position:
-                side: Side = empty[0]  # the last sets fill the sides that have none yet
-            else:
-                side = max(shares, key=lambda s: shares[s] - filled[s] / total)
-            sides[name] = side
-            filled[side] += len(members[name])
+    of_set = {name: Counter(strata[i] for i in items) for name, items in members.items()}
+    sides = _fill(of_set, Counter(strata), shares, seed)
+    _top_up(sides, of_set)
     return [sides[name] for name in sets]
+
+
+def _fill(
+    of_set: Mapping[str, Counter[str]], totals: Counter[str], shares: Mapping[Side, float], seed: int
+) -> dict[str, Side]:
+    """Give each set, in a seeded order, to the side that its strata lack most.
+
+    The order is by hash, so that a stratum that shares no set with others is divided as if it were alone.
+    """
+    filled: Counter[tuple[str, Side]] = Counter()
+    sides: dict[str, Side] = {}
+    for name in sorted(of_set, key=lambda each: hashlib.sha256(f"{seed}\0{each}".encode()).digest()):
+        counts = of_set[name]
+        lack = {side: sum(shares[side] - filled[s, side] / totals[s] for s in counts) for side in _SIDES}
+        side = max(_SIDES, key=lambda each: lack[each])
+        sides[name] = side
+        for stratum, n in counts.items():
+            filled[stratum, side] += n
+    return sides
+
+
+def _top_up(sides: dict[str, Side], of_set: Mapping[str, Counter[str]]) -> None:
+    """Move sets, the smallest first, to the sides that a stratum of three sets or more still lacks."""
+    there: dict[str, dict[Side, int]] = defaultdict(lambda: dict.fromkeys(_SIDES, 0))
+    for name, counts in of_set.items():
+        for stratum in counts:
+            there[stratum][sides[name]] += 1
+    for stratum in sorted(there):
+        for side in _SIDES:
+            if there[stratum][side] or sum(there[stratum].values()) < len(_SIDES):
+                continue
+            spare = [
+                name
+                for name, counts in of_set.items()
+                if stratum in counts and all(there[s][sides[name]] > 1 for s in counts)
+            ]
+            if not spare:
+                continue
+            fullest = max(spare, key=lambda name: there[stratum][sides[name]])
+            among = [name for name in spare if sides[name] == sides[fullest]]
+            moved = min(among, key=lambda name: (sum(of_set[name].values()), name))
+            for s in of_set[moved]:
+                there[s][sides[moved]] -= 1
+                there[s][side] += 1
+            sides[moved] = side

@@ -282,7 +282,8 @@ class MomentAccumulator:
         What is taken off x before anything is multiplied.
     precision : {"float64", "float32"}
         Of the products within a block; blocks are added in float64 either way. With float32 the R2 of a ridge
-        probe stays within 1e-4 of the float64 one where the shift is within a standard deviation or so of the mean.
+        probe stays within 1e-3 of the float64 one where shifts lie within a standard deviation or so of the means of
+        the states, and targets within 100 standard deviations of 0 (log2 F0 does).
     block_rows : int
         Frames per block.
     """

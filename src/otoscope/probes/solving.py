@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 LAMBDAS: tuple[float, ...] = tuple(float(f"{v:.3g}") for v in np.logspace(-6, 2, 17))
 DEFAULT_LAMBDA = 1e-3
 OLS_CUT = 1e-10
-_CONSTANT = 1e-14  # a variance below this share of the mean square about the shift is rounding
+_CONSTANT = 1e-11  # a variance below this share of the mean square about the shift may be rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,6 +64,10 @@ class Profile:
         The same with its uncertainty.
     why_empty : str or None
         Why there is nothing, where there is nothing.
+    languages : tuple of str
+        Those that the scores are the mean of.
+    n_tested : int
+        How many were to be tested; some may have no probe or no frames.
     """
 
     role: str
@@ -71,6 +75,14 @@ class Profile:
     headline: str
     answer: str
     why_empty: str | None
+    languages: tuple[str, ...]
+    n_tested: int
+
+    @property
+    def title(self) -> str:
+        """Whose training data, and which part of the languages, where that is not all of them."""
+        title, n = ROLE_TITLES[self.role], len(self.languages)
+        return title if n in (0, self.n_tested) else f"{title}, {n} of {self.n_tested} languages"
 
 
 def layer_profile(
@@ -109,7 +121,10 @@ def layer_profile(
         untrained = {metric: value.get((copy, layer, metric)) if copy else None for metric in scores}
         points.append(Point(model, kinds[model], layer, row["layer_name"], scores, untrained))
     why = None if points else next((r["reason"] for r in mine if r["reason"]), "there are no rows")
-    return Profile(role, tuple(points), _headline(points), _answer(points, contrasts, role), why)
+    tested = dict.fromkeys(r["test"] for r in rows if r["test"] != MEAN)
+    there = {r["test"] for r in rows if (r["train"], r["target"]) == (role, TARGET) and r["n_frames"]}
+    scored = tuple(code for code in tested if code in there)
+    return Profile(role, tuple(points), _headline(points), _answer(points, contrasts, role), why, scored, len(tested))
 
 
 def best_point(points: Sequence[Point]) -> Point | None:
@@ -145,9 +160,10 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
     if best is None:
         return ""
     row = best.scores["within_r"]
-    where = {"own": "in its own language", "lolo": "in languages that the probe never saw"}.get(role, "")
+    where = {"own": " in its own language", "lolo": " in languages that the probe never saw"}.get(role, "")
+    n_layers = len({p.layer for p in points if p.model == best.model})
     said = (
-        f"{best.model} layer {best.layer} ({best.layer_name}) holds most pitch {where}: "
+        f"Of the {n_layers} layers of {best.model}, layer {best.layer} ({best.layer_name}) holds most pitch{where}: "
         f"r {interval(row['value'], row['low'], row['high'])} within utterances, "
         f"R2 {interval(*(best.scores['r2'][k] for k in ('value', 'low', 'high')))}."
     )

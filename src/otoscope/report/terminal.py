@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from otoscope.report.profile import ROLE_TITLES, Profile, best_point
+from otoscope.report.profile import Profile, best_point
 from otoscope.report.tokens import DASH, interval, number
 
 __all__ = ["FOUND", "QUIET", "matrix_table", "plain_table", "print_profile", "reasons", "rows_table", "sweep_table"]
@@ -17,22 +17,44 @@ __all__ = ["FOUND", "QUIET", "matrix_table", "plain_table", "print_profile", "re
 FOUND, QUIET = "dark_cyan", "grey58"
 HEADLINES = (("r2", "R2"), ("within_r", "r"))
 WIDE = 118  # columns that the whole profile needs
+GAP = 2  # between two columns
 
 
-def plain_table(*, title: str | None = None) -> Table:
+def plain_table(*, title: str | None = None, caption: str | None = None) -> Table:
     """Give an empty table in the house style.
 
     Parameters
     ----------
-    title : str, optional
-        Above it, on the left.
+    title, caption : str, optional
+        Above and below it, on the left.
 
     Returns
     -------
     Table
         Without borders.
     """
-    return Table(box=None, title=title, title_justify="left", title_style="bold", header_style=QUIET, pad_edge=False)
+    return Table(
+        box=None,
+        title=None if title is None else Text(title),
+        title_justify="left",
+        title_style="bold",
+        caption=None if caption is None else Text(caption),
+        caption_justify="left",
+        caption_style=QUIET,
+        header_style=QUIET,
+        pad_edge=False,
+    )
+
+
+def _in_parts(widths: Sequence[int], room: int) -> Iterator[range]:
+    """Cut columns into runs that fit beside each other, so that no number is cut; a run has at least one."""
+    first, used = 0, 0
+    for i, width in enumerate(widths):
+        if i > first and used + width + GAP > room:
+            yield range(first, i)
+            first, used = i, 0
+        used += width + GAP
+    yield range(first, len(widths))
 
 
 def print_profile(console: Console, profile: Profile) -> None:
@@ -45,15 +67,15 @@ def print_profile(console: Console, profile: Profile) -> None:
     profile : Profile
         What.
     """
-    table = plain_table(title=ROLE_TITLES[profile.role])
+    console.print(Text(profile.title, style="bold"))
     if profile.why_empty:
-        console.print(Text(ROLE_TITLES[profile.role], style="bold"))
         console.print(Text(f"{DASH}  {profile.why_empty}", style=QUIET), "")
         return
     # In a narrow window what a score is held to is shown for the last metric only; --json and --rows have it all.
     names = ("control", "baseline", "untrained") if console.width >= WIDE else ("ctrl", "base", "copy")
     held = [metric for metric, _ in HEADLINES if console.width >= WIDE or metric == HEADLINES[-1][0]]
-    table.add_column("layer", no_wrap=True)
+    table = plain_table()
+    table.add_column("layer", overflow="fold")  # the only one that gives way to a narrow window
     for metric, name in HEADLINES:
         table.add_column(f"{name} (95 %)", no_wrap=True)
         for held_to in names if metric in held else ():
@@ -78,6 +100,9 @@ def print_profile(console: Console, profile: Profile) -> None:
         console.print(Text("ctrl: control, base: best baseline, copy: untrained copy; all for r", style=QUIET))
     if profile.answer:
         console.print(Text(profile.answer, style=FOUND), soft_wrap=False)
+    for reason in reasons([point.scores[metric] for point in profile.points for metric, _ in HEADLINES]):
+        if reason not in profile.answer:
+            console.print(Text(f"{DASH} {reason}", style=QUIET))
     console.print()
 
 
@@ -97,44 +122,38 @@ def reasons(rows: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
 
 
-def rows_table(rows: Sequence[dict[str, Any]]) -> Table:
+def rows_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Table:
     """Lay out rows of the table for reading.
 
     Parameters
     ----------
     rows : sequence of dict
         As :func:`otoscope.studies.pitch.answer.table_rows` gives them.
+    width : int, columns
+        Of the window; a narrow one has no room for unit, control and baseline.
 
     Returns
     -------
     Table
         One line per row; a missing value is an en dash, and :func:`reasons` says why.
     """
-    table = plain_table()
+    wide = width >= WIDE
+    table = plain_table(caption=None if wide else "unit, control and baseline: in a wider window, and with --json")
     for name in ("model", "layer", "train", "test", "target", "metric"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name in ("layer", "train", "metric"), overflow="fold")
     table.add_column("value (95 %)", style=FOUND, no_wrap=True)
-    for name in ("unit", "control", "baseline", "utterances"):
+    for name in ("unit", "control", "baseline", "utterances") if wide else ("n",):
         table.add_column(name, style=QUIET, justify="right" if name != "unit" else "left", no_wrap=True)
     for row in rows:
-        value = interval(row["value"], row["low"], row["high"])
-        table.add_row(
-            row["model"],
-            str(row["layer"]),
-            row["train"],
-            row["test"],
-            row["target"],
-            row["metric"],
-            value,
-            "" if row["unit"] == "1" else row["unit"],
-            number(row["control"]),
-            number(row["baseline"]),
-            str(row["n_utterances"]),
-        )
+        cells = [str(row[name]) for name in ("model", "layer", "train", "test", "target", "metric")]
+        cells.append(interval(row["value"], row["low"], row["high"]))
+        if wide:
+            cells += ["" if row["unit"] == "1" else row["unit"], number(row["control"]), number(row["baseline"])]
+        table.add_row(*map(Text, [*cells, str(row["n_utterances"])]))
     return table
 
 
-def matrix_table(rows: Sequence[dict[str, Any]], *, title: str) -> Table:
+def matrix_table(rows: Sequence[dict[str, Any]], *, title: str, width: int = WIDE) -> Group:
     """Lay out one model's layer as a source x test matrix.
 
     Parameters
@@ -143,51 +162,78 @@ def matrix_table(rows: Sequence[dict[str, Any]], *, title: str) -> Table:
         Of one model, layer and metric.
     title : str
         Above it.
+    width : int, columns
+        Of the window; what does not fit beside each other is put below each other.
 
     Returns
     -------
-    Table
+    Group
         Source languages down, tested languages across, in the order in which they come.
     """
+    sources = {train: train.removeprefix("lang:") for train in dict.fromkeys(row["train"] for row in rows)}
     tests = list(dict.fromkeys(row["test"] for row in rows))
-    table = plain_table(title=title)
-    table.add_column("trained on", no_wrap=True)
-    for test in tests:
-        table.add_column(test.split("_")[0], justify="right", no_wrap=True)
-    value = {(row["train"], row["test"]): row["value"] for row in rows}
-    for train in dict.fromkeys(row["train"] for row in rows):
-        own = train.removeprefix("lang:")
-        table.add_row(own, *(Text(number(value.get((train, t))), style=FOUND if t == own else "") for t in tests))
-    return table
+    short = [test.split("_")[0] for test in tests]
+    names = [name if short.count(name) == 1 else test for name, test in zip(short, tests, strict=True)]
+    value = {(row["train"], row["test"]): number(row["value"]) for row in rows}
+    columns = [[value.get((train, test), DASH) for train in sources] for test in tests]
+    widths = [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
+    first = "trained on"
+    room = width - max(map(len, [first, *sources.values()]))
+    parts: list[Text | Table] = [Text(title, style="bold")]
+    for part in _in_parts(widths, room):
+        table = plain_table()
+        table.add_column(first, no_wrap=True)
+        for i in part:
+            table.add_column(names[i], justify="right", no_wrap=True)
+        for line, own in enumerate(sources.values()):
+            cells = (Text(columns[i][line], style=FOUND if tests[i] == own else "") for i in part)
+            table.add_row(Text(own), *cells)
+        parts.append(table)
+    return Group(*parts)
 
 
-def sweep_table(rows: Sequence[dict[str, Any]]) -> Table:
+def sweep_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Group:
     """Lay out a sweep of label shifts.
 
     Parameters
     ----------
     rows : sequence of dict
         As :func:`otoscope.studies.pitch.sweep.sweep_shifts` gives them.
+    width : int, columns
+        Of the window; what does not fit beside each other is put below each other.
 
     Returns
     -------
-    Table
+    Group
         One line per layer: r within utterances at every shift, and where it peaks.
     """
-    table = plain_table(title="r within utterances, labels moved by (ms)")
-    table.add_column("layer", no_wrap=True)
-    table.add_column("lag", justify="right", style=QUIET, no_wrap=True)
-    for shift in dict.fromkeys(row["shift_ms"] for row in rows):
-        table.add_column(f"{shift:g}", justify="right", no_wrap=True)
-    table.add_column("best", justify="right", style=FOUND, no_wrap=True)
-    for key in dict.fromkeys((row["model"], row["layer"]) for row in rows):
-        part = [row for row in rows if (row["model"], row["layer"]) == key]
-        highest = max((row["within_r"] for row in part if row["within_r"] is not None), default=None)
-        best = part[0]["best_shift_ms"]
-        table.add_row(
-            f"{key[0]} {key[1]} {part[0]['layer_name']}",
-            f"{part[0]['lag_ms']:g}",
-            *(Text(number(row["within_r"]), style=FOUND if row["within_r"] == highest else "") for row in part),
-            DASH if best is None else f"{best:.0f} ms",
-        )
-    return table
+    shifts = list(dict.fromkeys(row["shift_ms"] for row in rows))
+    layers = list(dict.fromkeys((row["model"], row["layer"], row["layer_name"]) for row in rows))
+    found = {(row["model"], row["layer"], row["shift_ms"]): row for row in rows}
+    lines = [[found[model, layer, shift] for shift in shifts] for model, layer, _ in layers]
+    lags = [f"{line[0]['lag_ms']:.4g}" for line in lines]
+    names = [f"{model} {layer} {name}" for model, layer, name in layers]
+    tops = [max((row["within_r"] for row in line if row["within_r"] is not None), default=None) for line in lines]
+    peaks = [DASH if line[0]["best_shift_ms"] is None else f"{line[0]['best_shift_ms']:.0f} ms" for line in lines]
+    widths = [
+        max(len(f"{shift:g}"), *(len(number(line[i]["within_r"])) for line in lines))
+        for i, shift in enumerate(shifts)
+    ]
+    label = min(max(map(len, names)), width // 3)
+    room = (
+        width - label - sum(max(map(len, (head, *cells))) + GAP for head, cells in (("lag", lags), ("best", peaks)))
+    )
+    parts: list[Text | Table] = [Text("r within utterances, labels moved by (ms)", style="bold")]
+    for part in _in_parts(widths, room):
+        table = plain_table()
+        table.add_column("layer", overflow="fold")
+        table.add_column("lag", justify="right", style=QUIET, no_wrap=True)
+        for i in part:
+            table.add_column(f"{shifts[i]:g}", justify="right", no_wrap=True)
+        table.add_column("best", justify="right", style=FOUND, no_wrap=True)
+        for name, lag, line, top, best in zip(names, lags, lines, tops, peaks, strict=True):
+            scores = (line[i]["within_r"] for i in part)
+            cells = (Text(number(r), style=FOUND if r is not None and r == top else "") for r in scores)
+            table.add_row(Text(name), lag, *cells, best)
+        parts.append(table)
+    return Group(*parts)

@@ -75,6 +75,16 @@ class PlantedSource:
         """
         return f"planted {self.duration_s} s"
 
+    def stamp(self) -> str:
+        """Say that it never changes.
+
+        Returns
+        -------
+        str
+            Always the same.
+        """
+        return "planted"
+
 
 def planted_f0(clip_id: str, n_frames: int) -> NDArray[np.float64]:
     """Give the truth that is planted in a clip.

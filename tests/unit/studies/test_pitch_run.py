@@ -19,7 +19,7 @@ from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import fold_domain, read_probes
 from otoscope.studies.pitch.sweep import sweep_shifts
 from otoscope.studies.pitch.targets import Heard, clip_targets, domain_columns
-from otoscope.testing.planted import PlantedModel, PlantedTracker, planted_corpus
+from otoscope.testing.planted import PlantedModel, PlantedTracker, planted_corpus, planted_f0
 
 MERGE_TOLERANCE = 1e-9
 CHANCE_R = 0.1
@@ -335,7 +335,7 @@ def test_without_a_dev_split_lambda_is_chosen_over_blocks_of_groups(tmp_path):
     by_group = {}
     for clip in corpus.clips:
         if clip.split == "train":
-            by_group.setdefault(clip.groups["voice"], set()).add(plan.blocks[clip.clip_id])
+            by_group.setdefault(clip.groups["sentence"], set()).add(plan.blocks[clip.clip_id])
     assert all(len(blocks) == 1 for blocks in by_group.values())
     assert one(rows, model="planted", layer=1, train="own", metric="r2")["value"] > 0.5
     path = next((tmp_path / "run" / "cells" / "planted").glob("en_us.train.*"))
@@ -428,6 +428,14 @@ def test_batching_frames_or_giving_them_one_by_one_is_the_same(rng):
     for i in range(300):
         single.add(x[i : i + 1], y[i : i + 1])
     assert np.array_equal(whole.moments().packed, single.moments().packed)
+
+
+def test_the_run_keeps_the_labels_of_a_few_test_clips(folder):
+    arrays, about = read_arrays(folder / "examples.safetensors")
+    assert len(about["clips"]) == 2 * 4
+    assert about["tracker"] == PlantedTracker().info.digest
+    for i, clip in enumerate(about["clips"]):
+        assert np.array_equal(arrays[f"{i}.f0_hz"], planted_f0(clip, 298), equal_nan=True)
 
 
 def test_the_run_says_what_made_it(folder):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from otoscope.corpora.base import Clip, Corpus, Split
 from otoscope.corpora.languages import language
-from otoscope.errors import SpecError
+from otoscope.errors import LeakageError, SpecError
 from otoscope.evaluation.splits import connected_groups, hash_block, seeded_generator, split_by_group
 from otoscope.store import digest_of
 from otoscope.studies.pitch.settings import PitchSettings
@@ -107,27 +107,19 @@ class Plan:
         """
         return tuple(c for s in self.shards if (s.language, s.split) == (language, split) for c in s.clips)
 
-    def n_groups(self, languages: Sequence[str]) -> int:
-        """Count the clusters in the train and dev clips of some languages.
-
-        Parameters
-        ----------
-        languages : sequence of str
-            Which.
+    def learnt_clusters(self) -> dict[str, set[str]]:
+        """Give the clusters in the train and dev clips of each language.
 
         Returns
         -------
-        int
-            Distinct values of the cluster key.
+        dict of str to set of str
+            Values of the cluster key, for every language.
         """
-        return len(
-            {
-                self.clusters[clip.clip_id]
-                for shard in self.shards
-                if shard.language in languages and shard.split != "test"
-                for clip in shard.clips
-            }
-        )
+        found: dict[str, set[str]] = {code: set() for code in self.regions}
+        for shard in self.shards:
+            if shard.split != "test":
+                found[shard.language].update(self.clusters[clip.clip_id] for clip in shard.clips)
+        return found
 
     def digests(self) -> dict[str, str]:
         """Give a digest of each language's clips and their places.
@@ -181,6 +173,49 @@ def _place(corpus: Corpus, seed: int) -> tuple[dict[str, Split], list[str]]:
     return {clip.clip_id: side for clip, side in zip(clips, sides, strict=True)}, notes
 
 
+def _blocks(train: Sequence[Clip], key: str) -> dict[str, int]:
+    """Put training clips into blocks: by connected set, or by cluster alone where everything hangs together."""
+    sets = connected_groups([clip.groups for clip in train])
+    if len(set(sets)) < LAMBDA_BLOCKS:
+        sets = [clip.groups.get(key, clip.clip_id) for clip in train]
+    return {clip.clip_id: hash_block(name, LAMBDA_BLOCKS) for clip, name in zip(train, sets, strict=True)}
+
+
+def _shared(clips: Sequence[Clip], split_of: Mapping[str, Split], key: str) -> list[str]:
+    """Refuse speakers, and report sentences, that stand on two sides of the split in different languages."""
+    first: dict[tuple[str, str], dict[Split, Clip]] = defaultdict(dict)
+    for clip in clips:
+        for group in clip.groups.items():
+            first[group].setdefault(split_of[clip.clip_id], clip)
+    notes: list[str] = []
+    sentences = 0
+    for (name, value), by_side in first.items():
+        if len(by_side) < 2:
+            continue
+        if name == "sentence":
+            sentences += 1
+            continue
+        (one, a), (other, b) = list(by_side.items())[:2]
+        raise LeakageError(
+            f"{name} {value!r} is in {one} of {a.language} ({a.clip_id}) and in {other} of {b.language} "
+            f"({b.clip_id}); probes of several languages would train on whom they are tested on. Put each {name} on "
+            f"one side, or, if these are two, name them apart ({a.language}-{value}, {b.language}-{value})"
+        )
+    if sentences:
+        notes.append(f"{sentences} sentences are trained on in one language and tested in another.")
+    tested = [clip for clip in clips if split_of[clip.clip_id] == "test"]
+    n_clusters = len({clip.groups.get(key, clip.clip_id) for clip in tested})
+    others = {name for clip in tested for name in clip.groups} - {key}
+    for name in sorted(others):
+        n_values = len({clip.groups.get(name) for clip in tested})
+        if n_values < n_clusters:
+            notes.append(
+                f"Intervals resample {n_clusters} values of {key}; the {n_values} values of {name} in the test clips "
+                f"are held as they are, so intervals say nothing about another {name}."
+            )
+    return notes
+
+
 def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
     """Decide splits, clusters and shards.
 
@@ -200,6 +235,8 @@ def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
     ------
     SpecError
         If the corpus is empty, has no training clips or no test clips, or some clips only have a split.
+    LeakageError
+        If a group other than a sentence stands on two sides of the split in different languages.
     """
     if not corpus.clips:
         raise SpecError(f"{corpus.name}: there are no clips")
@@ -224,10 +261,9 @@ def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
     trained = {code for code, split in by_cell if split == "train"}
     blocks: dict[str, int] = {}
     if any((code, "dev") not in by_cell for code in trained):
-        train = [clip for clip in corpus.clips if split_of[clip.clip_id] == "train"]
-        sets = connected_groups([clip.groups for clip in train])
-        blocks = {clip.clip_id: hash_block(name, LAMBDA_BLOCKS) for clip, name in zip(train, sets, strict=True)}
+        blocks = _blocks([clip for clip in corpus.clips if split_of[clip.clip_id] == "train"], key)
         notes.append("Not every language has a dev split: lambda is chosen over five blocks of the training groups.")
+    notes += _shared(corpus.clips, split_of, key)
     table = {code: language(code) for code in languages}
     return Plan(
         shards=tuple(shards),

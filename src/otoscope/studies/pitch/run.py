@@ -10,6 +10,7 @@ goes on where it stopped; a run that is asked for more models or languages does 
     cells/MODEL/SHARD            moments of train and dev shards
     probes/MODEL/LAYER           every train set's probe
     test/MODEL/SHARD             moments, per-clip rows and block sums of test shards
+    examples.safetensors         the labels of a few seeded test clips of each language
     failures.json                clips left out, and why
     table.parquet, answer.json   the answer
 """
@@ -17,6 +18,7 @@ goes on where it stopped; a run that is asked for more models or languages does 
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,12 +55,14 @@ from otoscope.studies.pitch.plan import Plan, Shard, make_plan
 from otoscope.studies.pitch.score import ShardScorer
 from otoscope.studies.pitch.settings import PitchSettings, check_same
 from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
+from otoscope.studies.pitch.targets import Heard
 
 __all__ = ["SCHEMA", "Progress", "Quiet", "RunResult", "run_pitch"]
 
 Floats = NDArray[np.float64]
 SCHEMA = 1
 SHIFT_CLIPS = 16
+EXAMPLE_CLIPS = 2  # per tested language
 
 
 class Progress(Protocol):
@@ -184,6 +188,7 @@ def run_pitch(
     run.pass_over("train", ready, shifts)
     probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
     run.pass_over("test", ready, shifts, probes)
+    run.keep_examples()
     failures = run.failures(ready, opened.failures)
     write_json(out / "failures.json", [{"clip": f.clip_id, "stage": f.stage, "reason": f.reason} for f in failures])
     return RunResult(out, plan, failures)
@@ -391,6 +396,22 @@ class _Run:
             solved[layer.index] = probes
             self.progress.advance()
         return solved
+
+    def keep_examples(self) -> None:
+        """Write the F0 tracks of a few seeded test clips of each language."""
+        arrays: dict[str, NDArray[np.float64]] = {}
+        kept: list[str] = []
+        for code in self.plan.languages_with("test"):
+            clips = self.plan.clips(code, "test")
+            order = seeded_generator(self.settings.seed, "examples", code).permutation(len(clips))
+            heard = (self.reader.hear(clips[int(i)]) for i in order)
+            for each in itertools.islice((h for h in heard if isinstance(h, Heard)), EXAMPLE_CLIPS):
+                arrays[f"{len(kept)}.times"], arrays[f"{len(kept)}.f0_hz"] = each.track.times, each.track.f0_hz
+                kept.append(each.track.clip_id)
+        self.reader.forget()
+        write_arrays(
+            self.folder / "examples.safetensors", arrays, about={"clips": kept, "tracker": self.tracker.info.digest}
+        )
 
     def failures(self, models: Sequence[Model], before: Sequence[Failure]) -> list[Failure]:
         """Gather the failures of the corpus and of all shards, each once."""

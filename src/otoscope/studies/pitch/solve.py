@@ -193,6 +193,7 @@ def solve_layer(
         Of every train set that has frames.
     """
     sets: dict[tuple[str, Domain], ProbeSet] = {}
+    learnt = plan.learnt_clusters()
     for domain in DOMAINS:
         full = _same_columns({code: fold_domain(cells, domain) for code, cells in train.items()})
         counts = {code: round(m.n) if m is not None else 0 for code, m in full.items()}
@@ -204,7 +205,7 @@ def solve_layer(
             steps = [(next(fit)[2], next(test)[2]) for fit, test in walks]
             if pool is None or pool.n <= 0:
                 continue
-            n_groups = plan.n_groups(members)
+            n_groups = len(set[str]().union(*(learnt[code] for code in members)))
             fitted, flag = _fit(pool, steps, n_groups, probe)
             n_frames = sum(counts[code] for code in members)
             sets[name, domain] = ProbeSet(fitted, n_frames, n_groups, flag)
@@ -247,7 +248,7 @@ def _fit(
         for fit, judge in steps
         if fit is not None and judge is not None and fit.n > 0 and judge.n > 0
     ]
-    if len(errors) < len(steps):
+    if len(errors) < min(2, len(steps)):
         return whole.ridge(DEFAULT_LAMBDA), "lambda not chosen: no held-out frames in the training languages"
     return whole.ridge(choose_lambdas(np.sum(errors, axis=0))), None
 

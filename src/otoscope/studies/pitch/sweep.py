@@ -109,6 +109,7 @@ def sweep_shifts(
                     failures[failure] = None
                 progress.advance()
             reader.forget()
+            sweep.settle()
         rows += sweep.rows()
     if out is not None:
         write_json(out, rows)
@@ -121,7 +122,8 @@ class _Sweep:
     def __init__(self, model: Model, plan: Plan, shifts_ms: Sequence[float]) -> None:
         self.model, self.plan, self.shifts_ms = model, plan, shifts_ms
         self.columns = tuple(f"log2_f0@{ms:g}ms" for ms in shifts_ms)
-        self.cells: dict[_Key, MomentAccumulator] = {}
+        self.open: dict[_Key, MomentAccumulator] = {}
+        self.cells: dict[_Key, Moments] = {}
         self.centers: dict[int, Floats] = {}
         self.utterances: dict[tuple[int, str], int] = {}
 
@@ -151,13 +153,19 @@ class _Sweep:
 
     def _cell(self, info: LayerInfo, code: str, split: str, within: bool, shift: Floats) -> MomentAccumulator:
         key = (info.index, code, split, within)
-        if key not in self.cells:
-            self.cells[key] = MomentAccumulator(info.dim, self.columns, shift)
-        return self.cells[key]
+        if key not in self.open:
+            self.open[key] = MomentAccumulator(info.dim, self.columns, shift)
+        return self.open[key]
+
+    def settle(self) -> None:
+        """Add a shard's sums to its cells and let go of its buffers."""
+        for key, accumulator in self.open.items():
+            moments = accumulator.moments()
+            self.cells[key] = self.cells[key] + moments if key in self.cells else moments
+        self.open.clear()
 
     def _moments(self, layer: int, code: str, split: str, *, within: bool = False) -> Moments | None:
-        found = self.cells.get((layer, code, split, within))
-        return found.moments() if found else None
+        return self.cells.get((layer, code, split, within))
 
     def rows(self) -> list[dict[str, object]]:
         """Solve and score every layer."""
@@ -173,7 +181,8 @@ class _Sweep:
                 f"{len(self.shifts_ms)} shifts; name a narrower range"
             )
         pool = decompose(fold(equal_weight(m) for m in train))
-        if dev and self.plan.n_groups(self.plan.languages) >= MIN_GROUPS:
+        n_groups = len(set[str]().union(*self.plan.learnt_clusters().values()))
+        if dev and n_groups >= MIN_GROUPS:
             probe = pool.ridge(choose_lambdas(path_errors(pool, fold(equal_weight(m) for m in dev))))
         else:
             probe = pool.ridge(DEFAULT_LAMBDA)

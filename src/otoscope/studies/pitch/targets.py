@@ -231,8 +231,9 @@ def clip_targets(heard: Heard, partner: Heard | None, layer: LayerInfo, n_frames
     made["shift"] = {name: np.roll(y, rotation(y.size, least, fraction)) if y.size else y for name, y in own.items()}
     if partner is not None:
         n_partner = partner.waveform.samples.size * layer.grid.sample_rate // partner.waveform.sample_rate
-        theirs, _, _ = _sequences(partner, layer.target_times(n_partner // layer.grid.hop))
-        made["swap"] = {name: np.resize(theirs[name], y.size) for name, y in own.items()}
+        theirs, _, _ = _sequences(partner, layer.target_times(layer.grid.count(n_partner)))
+        if theirs["log2_f0"].size:  # a sequence of nothing cannot be repeated
+            made["swap"] = {name: np.resize(theirs[name], y.size) for name, y in own.items()}
     controls = tuple(name for name in CONTROLS if name in made)
 
     voiced_mask: Mask = "voiced" if np.count_nonzero(voiced) >= MIN_VOICED else "voiced-sparse"
