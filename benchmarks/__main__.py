@@ -44,6 +44,9 @@ class Speechlike:
     def describe(self):
         return "speechlike"
 
+    def stamp(self):
+        return "speechlike"
+
 
 def corpus(n_clips):
     clips = []

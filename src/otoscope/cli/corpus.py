@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from otoscope.cli.shared import JsonFlag, print_json, progress_bar, say_failures, words
+from otoscope.cli.shared import JsonFlag, counted, print_json, progress_bar, say_failures, words
 from otoscope.errors import SpecError
 
 __all__ = ["app"]
@@ -32,7 +32,9 @@ def make_demo(
         demo = make(folder, languages=chosen, seed=seed, progress=lambda done, of, code: bar.advance())
     corpus = demo.corpus
     said = "made" if demo.made else "already there"
-    typer.echo(f"{folder}: {said}: {len(corpus.clips)} clips in {len(corpus.languages)} languages")
+    typer.echo(
+        f"{folder}: {said}: {counted(len(corpus.clips), 'clip')} in {counted(len(corpus.languages), 'language')}"
+    )
 
 
 @app.command("show")
@@ -69,7 +71,7 @@ def show(
         from otoscope.report.terminal import plain_table
         from otoscope.report.tokens import DASH
 
-        table = plain_table(title=f"{opened.name}: {len(opened.clips)} clips")
+        table = plain_table(title=f"{opened.name}: {counted(len(opened.clips), 'clip')}")
         for name in rows[0] if rows else ():
             count = name in (*SPLITS, "no_split")
             table.add_column(

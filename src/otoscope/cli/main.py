@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import otoscope
 from otoscope.cli import corpus, pitch
@@ -13,8 +14,22 @@ from otoscope.errors import OtoscopeError
 
 __all__ = ["app", "main"]
 
+
+class _Stopped(Exception):
+    """Ctrl-C, under a name that typer does not turn into an exit of its own."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Stopped from None
+
+
 app = typer.Typer(
     name="otoscope",
+    cls=_Commands,
     help="Look inside what audio models hear.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,7 +64,7 @@ def main() -> None:
     except OSError as error:  # no room, no right, a file where a folder is needed
         typer.echo(f"otoscope: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (_Stopped, KeyboardInterrupt):
         typer.echo("otoscope: stopped; what was computed is kept, and the same command goes on from there", err=True)
         sys.exit(130)
 

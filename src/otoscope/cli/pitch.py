@@ -15,6 +15,7 @@ from otoscope.cli.shared import (
     Models,
     Tracker,
     console,
+    counted,
     left_out,
     named,
     print_json,
@@ -111,10 +112,11 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
     said = f"log2 F0 on voiced frames, labels by {about['tracker']['name']}"
     first = next((p for p in profiles if p.points), None)
     if first:
-        row, n = first.points[0].scores["r2"], len(first.languages)
+        row = first.points[0].scores["r2"]
         said += (
-            f"; mean over {n} language{'s' if n != 1 else ''}, {row['n_utterances']} test utterances, "
-            f"{row['n_frames']:,} frames, {row['n_groups']} groups ({about['cluster_key']}) resampled"
+            f"; mean over {counted(len(first.languages), 'language')}, "
+            f"{counted(row['n_utterances'], 'test utterance')}, {row['n_frames']:,} frames, "
+            f"{counted(row['n_groups'], 'group')} ({about['cluster_key']}) resampled"
         )
     return profiles, said
 
@@ -157,7 +159,8 @@ def table(
     """Show the answer of a run: the layer profile, or any rows of its table, or the matrix of languages."""
     from otoscope.report.terminal import QUIET, matrix_table, reasons, rows_table
     from otoscope.report.tokens import DASH
-    from otoscope.studies.pitch.answer import matrix_rows, read_answer
+    from otoscope.studies.pitch.answer import read_answer
+    from otoscope.studies.pitch.matrix import matrix_rows
 
     filters = {
         "model": _models(model) if model else None,

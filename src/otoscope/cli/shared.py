@@ -25,6 +25,7 @@ __all__ = [
     "RichProgress",
     "Tracker",
     "console",
+    "counted",
     "left_out",
     "named",
     "print_json",
@@ -204,6 +205,24 @@ def progress_bar(*, quiet: bool = False) -> Iterator[RichProgress]:
         yield RichProgress(bar)
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        Of one of them; its plural ends in s.
+
+    Returns
+    -------
+    str
+        Such as ``1 clip`` or ``12 clips``.
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def left_out(n: int) -> str:
     """Say how many clips were left out.
 
@@ -217,7 +236,7 @@ def left_out(n: int) -> str:
     str
         The beginning of a sentence.
     """
-    return "1 clip was left out" if n == 1 else f"{n} clips were left out"
+    return f"{counted(n, 'clip')} {'was' if n == 1 else 'were'} left out"
 
 
 def say_failures(failures: Sequence[Failure], where: str) -> None:

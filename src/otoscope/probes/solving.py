@@ -12,7 +12,7 @@ norm are exactly rank-deficient, and the normal equations say nothing in that di
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,29 @@ class FittedProbe:
     lambdas: Floats
     rank: int
     n: float
+
+    def select(self, columns: Sequence[str]) -> FittedProbe:
+        """Keep some targets, in a given order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names among :attr:`columns`.
+
+        Returns
+        -------
+        FittedProbe
+            Of those targets.
+        """
+        at = [self.columns.index(name) for name in columns]
+        return replace(
+            self,
+            columns=tuple(columns),
+            weights=self.weights[:, at],
+            intercept=self.intercept[at],
+            train_mean=self.train_mean[at],
+            lambdas=self.lambdas[at],
+        )
 
     def predict(self, states: NDArray[np.floating]) -> Floats:
         """Predict the targets of frames.

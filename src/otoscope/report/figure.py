@@ -42,7 +42,7 @@ def profile_svg(profiles: Sequence[Profile], *, title: str, subtitle: str) -> st
     """
     lines = _wrap(title, 84)
     below = 36 + 26 * len(lines)
-    quiet = _wrap(subtitle, 120)
+    quiet = _wrap(subtitle, 128)
     top = below + 18 * len(quiet) + 54
     height = top + len(METRICS) * (PANEL_HEIGHT + GAP) - 16
     body = "".join(_body(profiles, top))
@@ -183,8 +183,13 @@ def _series(
             f"control {number(r['control'])}, {r['n_frames']} frames of {r['n_utterances']} utterances"
         )
         marker = _marker(x, y_at(r["value"]), colour, MARKERS[style % len(MARKERS)], size)
-        arrow = arrows.draw(x, f"↓ {number(r['value'], digits=1)}") if r["value"] < FLOOR else ""
+        arrow = arrows.draw(x, f"↓ {number(r['value'], digits=1)}", kind) if r["value"] < FLOOR else ""
         yield f"<g><title>{escape(hover)}</title>{marker}{arrow}</g>"
+
+
+def _ink(kind: str) -> str:
+    """Give the class of a series' text: the colour of controls is too light for it."""
+    return "model-fill" if kind == "model" else "baseline-fill"
 
 
 class _Arrows:
@@ -194,7 +199,7 @@ class _Arrows:
         self._y = y
         self._taken: list[list[tuple[float, float]]] = [[], [], []]
 
-    def draw(self, x: float, text: str) -> str:
+    def draw(self, x: float, text: str, kind: str) -> str:
         """Give the text where there is room for it; else the arrow alone, and the number is in the hover."""
         for shown in (text, text[0]):
             half = len(shown) * LETTER / 2
@@ -202,7 +207,8 @@ class _Arrows:
                 if all(x + half <= low or x - half >= high for low, high in taken):
                     taken.append((x - half, x + half))
                     y = self._y - LABEL_HEIGHT * row
-                    return f'<text class="quiet" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{shown}</text>'
+                    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="middle"'
+                    return f'<text class="{_ink(kind)}" {place}>{shown}</text>'
         return ""
 
 
@@ -233,12 +239,11 @@ def _labels(labels: Sequence[_Label], x: float, bottom: float) -> Iterator[str]:
         heights[i] = min(heights[i], limit)
         limit = heights[i] - LABEL_HEIGHT
     for (_, name, kind, shape), y in zip(ordered, heights, strict=True):
-        colour = "model" if kind == "model" else "baseline"  # dark enough for text
         stroke = "control" if kind == "untrained" else kind
         head, tail = LABEL_LETTERS - 7, 6
         shown = name if len(name) <= LABEL_LETTERS else f"{name[:head]}…{name[-tail:]}"
         marker = _marker(x + 4, y - 4, stroke, shape) if shape else ""
         yield (
             f'<g class="label"><title>{escape(name)}</title>{marker}'
-            f'<text class="{colour}-fill" x="{x + 12:.0f}" y="{y:.1f}">{escape(shown)}</text></g>'
+            f'<text class="{_ink(kind)}" x="{x + 12:.0f}" y="{y:.1f}">{escape(shown)}</text></g>'
         )

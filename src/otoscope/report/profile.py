@@ -162,8 +162,9 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
     row = best.scores["within_r"]
     where = {"own": " in its own language", "lolo": " in languages that the probe never saw"}.get(role, "")
     n_layers = len({p.layer for p in points if p.model == best.model})
+    which = f"Of the {n_layers} layers of {best.model}, layer" if n_layers > 1 else f"{best.model} layer"
     said = (
-        f"Of the {n_layers} layers of {best.model}, layer {best.layer} ({best.layer_name}) holds most pitch{where}: "
+        f"{which} {best.layer} ({best.layer_name}) holds most pitch{where}: "
         f"r {interval(row['value'], row['low'], row['high'])} within utterances, "
         f"R2 {interval(*(best.scores['r2'][k] for k in ('value', 'low', 'high')))}."
     )

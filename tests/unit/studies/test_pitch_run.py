@@ -11,9 +11,10 @@ from otoscope.errors import LeakageError, RunConflictError, SpecError
 from otoscope.f0.labels import LabelCache
 from otoscope.probes.moments import MomentAccumulator
 from otoscope.probes.scoring import pair_moments
-from otoscope.store import read_arrays, read_json
-from otoscope.studies.pitch.answer import matrix_rows, read_answer, write_answer
-from otoscope.studies.pitch.cells import CellKey, fold_shards, read_cells
+from otoscope.store import read_arrays, read_json, read_table
+from otoscope.studies.pitch.answer import read_answer, write_answer
+from otoscope.studies.pitch.cells import CellKey, read_cells
+from otoscope.studies.pitch.matrix import matrix_rows
 from otoscope.studies.pitch.run import run_pitch
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import fold_domain, read_probes
@@ -257,8 +258,8 @@ def test_a_clip_that_fails_at_a_late_layer_is_in_no_cell(tmp_path):
     plan = run(tmp_path / "without", corpus=without, models=[PlantedModel()]).plan
     for out in ("run", "without"):
         shift = read_arrays(tmp_path / out / "shifts" / "planted.safetensors")[0]["0"]
-        path = tmp_path / out / "cells" / "planted" / "en_us.train.00000.safetensors"
-        cells = read_cells(path, 0, shift)
+        path = tmp_path / out / "cells" / "planted" / "en_us.train.safetensors"
+        cells, _ = read_cells(path, {0: shift}, layer=0)
         assert sum(m.n for m in cells.moments.values()) == 298 * len(plan.clips("en_us", "train"))
     rows = read_answer(tmp_path / "run")[0]
     counts = {row["n_utterances"] for row in pick(rows, train="own", test="en_us", metric="r2")}
@@ -269,7 +270,7 @@ def test_the_matrix_in_closed_form_is_the_matrix_of_the_block_sums(folder, rows)
     matrix = matrix_rows(folder)
     for row in pick(matrix, model="planted", layer=1, metric="r2", test="en_us"):
         shift = read_arrays(folder / "shifts" / "planted.safetensors")[0]["1"]
-        cells = fold_shards([read_cells(folder / "test" / "planted" / "en_us.test.00000.safetensors", 1, shift)])
+        cells, _ = read_cells(folder / "test" / "planted" / "en_us.test.safetensors", {1: shift}, layer=1)
         cell = fold_domain(cells, "voiced")
         probes = read_probes(folder / "probes" / "planted" / "1.safetensors")
         closed = pair_moments(probes.get(row["train"], "en_us", "voiced").probe, cell).r2[0]
@@ -298,7 +299,7 @@ def test_the_matrix_in_closed_form_is_the_matrix_of_the_block_sums(folder, rows)
 def test_the_kept_test_cells_say_what_the_frames_said(folder):
     """All is voiced + unvoiced, and each clip's frames are counted once."""
     shift = read_arrays(folder / "shifts" / "planted.safetensors")[0]["0"]
-    cells = read_cells(folder / "test" / "planted" / "yue_hant_hk.test.00000.safetensors", 0, shift)
+    cells = read_cells(folder / "test" / "planted" / "yue_hant_hk.test.safetensors", {0: shift}, layer=0)[0]
     everything = fold_domain(cells, "all")
     parts = sum(m.n for m in cells.moments.values())
     assert everything.n == parts == 298 * len(cells.clips)
@@ -378,7 +379,9 @@ def test_the_penalty_chosen_is_the_best_on_the_sources_dev_cells(folder):
     from otoscope.probes.solving import LAMBDAS, decompose
 
     train, dev = (
-        fold_domain(read_cells(folder / "cells" / "planted" / f"en_us.{split}.00000.safetensors", 1, shift), "voiced")
+        fold_domain(
+            read_cells(folder / "cells" / "planted" / f"en_us.{split}.safetensors", {1: shift}, layer=1)[0], "voiced"
+        )
         for split in ("train", "dev")
     )
     errors = path_errors(decompose(train), dev)
@@ -444,4 +447,5 @@ def test_the_run_says_what_made_it(folder):
     assert set(about["models"]) == {m.name for m in MODELS}
     assert about["settings"]["seed"] == 0
     assert "numpy" in about["versions"]
-    assert set(about["clusters"]) == {clip.clip_id for clip in planted_corpus().clips}
+    clips = {row["clip"]: row["cluster"] for row in read_table(folder / "clips.parquet")}
+    assert clips == {clip.clip_id: clip.groups["sentence"] for clip in planted_corpus().clips}

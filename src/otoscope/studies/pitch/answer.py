@@ -7,7 +7,7 @@ data, ``test`` a language, or ``mean`` for the mean of the languages' scores.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,29 @@ from numpy.typing import NDArray
 
 from otoscope.errors import SpecError
 from otoscope.evaluation.scores import METRICS, Score, ScoreTable
-from otoscope.probes.scoring import pair_moments
-from otoscope.store import read_about, read_arrays, read_json, read_table, slug, write_json, write_table
-from otoscope.studies.pitch.cells import fold_shards, read_cells
-from otoscope.studies.pitch.plan import MATRIX_BLOCKS
+from otoscope.store import read_json, read_table, write_json, write_table
+from otoscope.studies.pitch.results import LayerResults, Results
 from otoscope.studies.pitch.score import COLUMNS, MATRIX_TARGET
-from otoscope.studies.pitch.solve import ROLES, LayerProbes, fold_domain, read_probes
+from otoscope.studies.pitch.solve import ROLES, LayerProbes
 from otoscope.studies.pitch.targets import CONTROLS, TARGETS, Target
 
-__all__ = ["HEADLINE", "MEAN", "Row", "matrix_rows", "read_answer", "table_rows", "write_answer"]
+__all__ = [
+    "HEADLINE",
+    "MEAN",
+    "Row",
+    "add_baselines",
+    "best_of",
+    "empty_row",
+    "read_answer",
+    "table_rows",
+    "write_answer",
+]
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 HEADLINE = ("r2", "within_r")
 MEAN = "mean"
-MATRIX_METRICS = ("r2", "within_r", "mse")
+COMPARED = ("own", "lolo")
 _NO_PROBE = {
     "own": "the language has no training clips",
     "lolo": "there is no other language to train on",
@@ -38,83 +46,6 @@ _NO_PROBE = {
     "tone": "no other language of its tone type has training clips",
     "pool": "there are no training clips",
 }
-
-
-class _Run:
-    """A run directory, read lazily."""
-
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "run.json").exists():
-            raise SpecError(f"{folder}: is not a run: it has no run.json; `otoscope pitch run --out` makes one")
-        self.folder = folder
-        self.about: dict[str, Any] = read_json(folder / "run.json")
-        self.settings: dict[str, Any] = self.about["settings"]
-        self.models: dict[str, dict[str, Any]] = self.about["models"]
-        self.shards = [name for name in sorted(self.about["shards"]) if name.rsplit(".", 2)[1] == "test"]
-        missing = [
-            f"{model}: {shard}"
-            for model in self.models
-            for shard in self.shards
-            if not self.path(model, shard).exists()
-        ]
-        if missing:
-            raise SpecError(
-                f"{folder}: the run is not finished: {len(missing)} test shards are missing ({missing[0]} ...); "
-                "run the same command again to go on"
-            )
-
-    def path(self, model: str, shard: str) -> Path:
-        return self.folder / "test" / slug(model) / f"{shard}.safetensors"
-
-    def layers(self, model: str) -> list[dict[str, Any]]:
-        return self.models[model]["layers"]
-
-    def probes(self, model: str, layer: int) -> LayerProbes:
-        path = self.folder / "probes" / slug(model) / f"{layer}.safetensors"
-        found = read_probes(path)
-        if found is None:
-            raise SpecError(f"{path}: is missing or damaged; run the same command again")
-        return found
-
-    def clips(self, model: str) -> dict[str, str]:
-        """Give the tested clips of a model and their languages, in the order of the rows."""
-        found: dict[str, str] = {}
-        for shard in self.shards:
-            about = read_about(self.path(model, shard))
-            if about is None:
-                raise SpecError(f"{self.path(model, shard)}: is damaged; remove it and run the same command again")
-            found.update(dict.fromkeys(about["clips"], shard.rsplit(".", 2)[0]))
-        return found
-
-    def rows(self, model: str, layer: int) -> Floats:
-        """Give the sums of every tested clip, shape (n_clips, n_roles, n_columns, n_sums)."""
-        name = f"rows.{layer}"
-        return np.concatenate(
-            [read_arrays(self.path(model, s), only=lambda n: n == name)[0][name] for s in self.shards]
-        )
-
-    def blocks(self, model: str, layer: int, code: str) -> Floats:
-        """Give the matrix's block sums of a tested language, shape (n_blocks, n_sources, n_sums)."""
-        name = f"blocks.{layer}"
-        parts = [
-            read_arrays(self.path(model, s), only=lambda n: n == name)[0][name]
-            for s in self.shards
-            if s.rsplit(".", 2)[0] == code
-        ]
-        return np.sum(parts, axis=0)
-
-    @property
-    def languages(self) -> list[str]:
-        return sorted(self.about["languages"])
-
-    @property
-    def sources(self) -> list[str]:
-        names = (name.rsplit(".", 2) for name in self.about["shards"])
-        return sorted({language for language, split, _ in names if split == "train"})
-
-    @property
-    def tested(self) -> list[str]:
-        return sorted({name.rsplit(".", 2)[0] for name in self.shards})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,48 +60,58 @@ class _Scored:
     def score(self, metric: str) -> Score:
         return self.table.score(metric, self.cells, self.means)
 
-    def control(self, metric: str) -> float | None:
-        values = [self.table.value(metric, cells, means) for cells, means in self.controls.values()]
-        return _best(metric, [value for value in values if value is not None])
+    def control(self, name: str, metric: str) -> float | None:
+        pair = self.controls.get(name)
+        return None if pair is None else self.table.value(metric, *pair)
 
 
-def _best(metric: str, values: Sequence[float]) -> float | None:
-    """Give the best of some values: for a control the hardest to beat, for baselines the strongest."""
+def best_of(metric: str, values: Sequence[float]) -> float | None:
+    """Give the best of some values: for controls the hardest to beat, for baselines the strongest.
+
+    Parameters
+    ----------
+    metric : str
+        Says which way is better.
+    values : sequence of float
+        What to choose from.
+
+    Returns
+    -------
+    float or None
+        None where there are none.
+    """
     if not values:
         return None
     return max(values) if METRICS[metric].higher_is_better else min(values)
 
 
 class _Scorer:
-    """Scores the rows of one model."""
+    """Scores the rows of some clips of a model."""
 
-    def __init__(self, run: _Run, model: str, keep: set[str] | None = None) -> None:
-        self.run, self.model = run, model
-        clips = run.clips(model)
-        self.kept = [i for i, clip in enumerate(clips) if keep is None or clip in keep]
-        ids = [clip for i, clip in enumerate(clips) if i in set(self.kept)]
-        self.languages = np.array([clips[clip] for clip in ids])
-        self.clusters = np.array([run.about["clusters"][clip] for clip in ids])
+    def __init__(self, results: Results, clips: dict[str, str], keep: set[str] | None = None) -> None:
+        self._settings = results.settings
+        ids = list(clips)
+        self.kept = [i for i, clip in enumerate(ids) if keep is None or clip in keep]
+        self.languages = np.array([clips[ids[i]] for i in self.kept])
+        self.clusters = np.array([results.clusters[ids[i]] for i in self.kept])
         self._tables: dict[tuple[str, ...], tuple[ScoreTable, NDArray[np.intp]]] = {}
 
     def _table(self, codes: Sequence[str]) -> tuple[ScoreTable, NDArray[np.intp]]:
         key = tuple(codes)
         if key not in self._tables:
             at = np.flatnonzero(np.isin(self.languages, key))
-            settings = self.run.settings
             table = ScoreTable(
                 [str(c) for c in self.clusters[at]],
                 [str(c) for c in self.languages[at]],
-                seed=settings["seed"],
-                n_resamples=settings["n_resamples"],
+                seed=self._settings["seed"],
+                n_resamples=self._settings["n_resamples"],
             )
             self._tables[key] = (table, at)
         return self._tables[key]
 
-    def scored(
-        self, rows: Floats, probes: LayerProbes, role: str, target: Target, codes: Sequence[str]
-    ) -> _Scored | None:
+    def scored(self, layer: LayerResults, role: str, target: Target, codes: Sequence[str]) -> _Scored | None:
         """Score a role and target on some languages; None where none of them has a probe and frames."""
+        rows, probes = layer.rows[self.kept], layer.probes
         there = [c for c in codes if probes.get(role, c, target.domain) is not None and c in self.languages]
         r, column = ROLES.index(role), COLUMNS.index(target.name)
         there = [c for c in there if rows[self.languages == c, r, column, 0].sum() > 0]
@@ -200,8 +141,27 @@ def _flag(probes: LayerProbes, role: str, codes: Sequence[str], target: Target) 
     return "; ".join(sorted(flags)) or None
 
 
-def _row(model: str, layer: dict[str, Any], train: str, test: str, target: Target, score: Score) -> Row:
-    unit = METRICS[score.metric].unit.replace("target", target.unit)
+def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: Target, score: Score) -> Row:
+    """Give a row of the table without control, baseline and flag.
+
+    Parameters
+    ----------
+    model : str
+        Which model.
+    layer : dict
+        With index and name.
+    train, test : str
+        The role of the training data, and the tested language or ``mean``.
+    target : Target
+        What is predicted.
+    score : Score
+        How well.
+
+    Returns
+    -------
+    dict
+        See :func:`table_rows`.
+    """
     return {
         "model": model,
         "layer": layer["index"],
@@ -211,14 +171,17 @@ def _row(model: str, layer: dict[str, Any], train: str, test: str, target: Targe
         "target": target.name,
         "mask": target.domain,
         "metric": score.metric,
-        "unit": unit,
+        "unit": METRICS[score.metric].unit.replace("target", target.unit),
         "value": score.value,
         "low": score.low,
         "high": score.high,
         "n_frames": score.n_frames,
         "n_utterances": score.n_utterances,
         "n_groups": score.n_groups,
+        "n_languages": 1,
         "control": None,
+        "control_shift": None,
+        "control_swap": None,
         "baseline": None,
         "reason": score.reason,
         "flag": None,
@@ -237,29 +200,30 @@ def table_rows(folder: Path) -> list[Row]:
     -------
     list of dict
         With model, layer, train, test, target, mask, metric, unit, value, low, high, n_frames, n_utterances,
-        n_groups, control and baseline. ``control`` is the better of the shift and swap controls, ``baseline``
-        the best baseline model on the same data. A value that is not defined is None, and ``reason`` says why.
+        n_groups, control and baseline; and with n_languages (of a mean), control_shift, control_swap, reason and
+        flag. ``control`` is the better of the two controls, ``baseline`` the best baseline model on the same clips.
+        A value that is not defined is None, and ``reason`` says why.
 
     Raises
     ------
     SpecError
         If it is not a run, or not a finished one.
     """
-    run = _Run(folder)
+    results = Results(folder)
     rows: list[Row] = []
-    for model in run.models:
-        scorer = _Scorer(run, model)
-        for layer in run.layers(model):
-            probes, sums = run.probes(model, layer["index"]), run.rows(model, layer["index"])[scorer.kept]
+    for model in results.models:
+        scorer = _Scorer(results, results.clips(model))
+        for layer in results.layers(model):
+            read = results.layer(model, layer["index"])
             for role in ROLES:
                 for target in TARGETS.values():
-                    for test in (MEAN, *run.tested):
-                        codes = run.tested if test == MEAN else [test]
-                        scored = scorer.scored(sums, probes, role, target, codes)
-                        flag = _flag(probes, role, codes, target)
+                    for test in (MEAN, *results.tested):
+                        codes = results.tested if test == MEAN else [test]
+                        scored = scorer.scored(read, role, target, codes)
+                        flag = _flag(read.probes, role, codes, target)
                         for metric in target.metrics:
                             rows.append(_scored_row(scored, metric, model, layer, role, test, target, flag))
-    _add_baselines(run, rows)
+    add_baselines(results, rows)
     return rows
 
 
@@ -274,176 +238,100 @@ def _scored_row(
     flag: str | None,
 ) -> Row:
     if scored is None:
-        empty = Score(metric, None, None, None, 0, 0, 0, f"{_NO_PROBE[role]}, or no test frame has this target")
-        return _row(model, layer, role, test, target, empty)
-    row = _row(model, layer, role, test, target, scored.score(metric))
-    row["control"], row["flag"] = scored.control(metric), flag
+        nothing = Score(metric, None, None, None, 0, 0, 0, f"{_NO_PROBE[role]}, or no test frame has this target")
+        return {**empty_row(model, layer, role, test, target, nothing), "n_languages": 0}
+    row = empty_row(model, layer, role, test, target, scored.score(metric))
+    row["n_languages"], row["flag"] = len(scored.table.languages), flag
+    for name in CONTROLS:
+        row[f"control_{name}"] = scored.control(name, metric)
+    row["control"] = best_of(metric, [v for name in CONTROLS if (v := row[f"control_{name}"]) is not None])
     return row
 
 
-def _add_baselines(run: _Run, rows: list[Row]) -> None:
-    """Put the best baseline's value beside every row of the same data."""
-    baselines = [name for name, info in run.models.items() if info["kind"] == "baseline"]
-    found: dict[tuple[str, ...], list[float]] = {}
-
-    def key(row: Row) -> tuple[str, ...]:
-        return tuple(str(row[name]) for name in ("train", "test", "target", "metric"))
-
-    for row in rows:
-        if row["model"] in baselines and row["value"] is not None:
-            found.setdefault(key(row), []).append(row["value"])
-    for row in rows:
-        row["baseline"] = _best(row["metric"], found.get(key(row), []))
-
-
-def matrix_rows(folder: Path, *, metric: str | None = None, target: str = MATRIX_TARGET) -> list[Row]:
-    """Score every source language's probe on every tested language.
+def add_baselines(results: Results, rows: list[Row]) -> None:
+    """Put the best baseline's value beside every row of the same clips.
 
     Parameters
     ----------
-    folder : Path
-        A finished run.
-    metric : str, optional
-        Only this one.
-    target : str
-        ``log2_f0`` has intervals, from sums over blocks of sentences; the others are scored in closed form on the
-        test cells, R2 and MSE, without.
-
-    Returns
-    -------
-    list of dict
-        As :func:`table_rows` gives them, with ``train`` of ``lang:CODE``.
+    results : Results
+        Says which models are baselines.
+    rows : list of dict
+        Changed in place. A row of other clips than a baseline's (one of them failed) goes without.
     """
-    if target not in TARGETS:
-        raise SpecError(f"target is {target!r}; choose from {', '.join(TARGETS)}")
-    allowed = MATRIX_METRICS if target == MATRIX_TARGET else ("r2", "mse")
-    if metric is not None and metric not in allowed:
-        raise SpecError(f"metric is {metric!r}; the matrix of {target} has {', '.join(allowed)}")
-    run = _Run(folder)
-    metrics = (metric,) if metric else allowed
-    rows = [
-        row
-        for model in run.models
-        for layer in run.layers(model)
-        for code in run.tested
-        for row in _matrix_column(run, model, layer, code, TARGETS[target], metrics)
-    ]
-    _add_baselines(run, rows)
-    return rows
+    found: dict[tuple[str, ...], list[float]] = {}
+
+    def key(row: Row) -> tuple[str, ...]:
+        names = ("train", "test", "target", "metric", "n_utterances", "n_languages")
+        return tuple(str(row[name]) for name in names)
+
+    for row in rows:
+        if results.models[row["model"]]["kind"] == "baseline" and row["value"] is not None:
+            found.setdefault(key(row), []).append(row["value"])
+    for row in rows:
+        row["baseline"] = best_of(row["metric"], found.get(key(row), []))
 
 
-def _matrix_column(
-    run: _Run, model: str, layer: dict[str, Any], code: str, target: Target, metrics: Sequence[str]
-) -> Iterator[Row]:
-    probes = run.probes(model, layer["index"])
-    cells = fold_shards(
-        read_cells(run.path(model, s), layer["index"], probes.shift)
-        for s in run.shards
-        if s.rsplit(".", 2)[0] == code
-    )
-    cell = fold_domain(cells, target.domain)
-    blocks = run.blocks(model, layer["index"], code)
-    clips = [clip for clip, language in run.clips(model).items() if language == code]
-    n_groups = len({run.about["clusters"][clip] for clip in clips})
-    filled = [b for b in range(MATRIX_BLOCKS) if blocks[b, :, 0].any()]
-    table = ScoreTable(
-        [f"block {b}" for b in filled],
-        [code] * len(filled),
-        seed=run.settings["seed"],
-        n_resamples=run.settings["n_resamples"],
-    )
-    for i, source in enumerate(run.sources):
-        entry = probes.get(f"lang:{source}", code, target.domain)
-        if entry is None or cell is None or not cell.n > 0:
-            continue
-        columns = [c for c in entry.probe.columns if c in cell.columns]
-        kept = [entry.probe.columns.index(c) for c in columns]
-        p = entry.probe
-        part = replace(
-            p,
-            columns=tuple(columns),
-            weights=p.weights[:, kept],
-            intercept=p.intercept[kept],
-            train_mean=p.train_mean[kept],
-            lambdas=p.lambdas[kept],
-        )
-        pair = pair_moments(part, cell.select(columns))
-        for metric in metrics:
-            closed = {"r2": pair.r2, "mse": pair.mse}.get(metric)
-            if target.name == MATRIX_TARGET and filled:
-                score = table.score(metric, table.gather(blocks[filled, i]), part.train_mean[:1])
-            else:
-                value = float(closed[columns.index(target.name)]) if closed is not None else np.nan
-                known = np.isfinite(value)
-                reason = "no sums over sentences are kept for this target" if known else METRICS[metric].reason
-                score = Score(metric, value if known else None, None, None, round(cell.n), 0, 0, reason)
-            score = replace(score, n_utterances=len(clips), n_groups=n_groups)
-            row = _row(model, layer, f"lang:{source}", code, target, score)
-            if closed is not None:
-                values = [float(closed[j]) for j, c in enumerate(columns) if c.startswith(f"{target.name}~")]
-                row["control"] = _best(metric, [v for v in values if np.isfinite(v)])
-            row["flag"] = entry.flag
-            yield row
-
-
-def _contrasts(run: _Run, rows: Sequence[Row]) -> list[Row]:
+def _contrasts(results: Results, rows: Sequence[Row]) -> list[Row]:
     """Compare every layer of a model with the best baseline and with its untrained copy, on the same clips."""
-    target = TARGETS[MATRIX_TARGET]
     found: list[Row] = []
-    for model, info in run.models.items():
+    for model, info in results.models.items():
         if info["kind"] != "model":
             continue
-        twins = [name for name, other in run.models.items() if other["twin"] == model]
-        for role in ("own", "lolo"):
-            for metric in HEADLINE:
-                others = [("baseline", best)] if (best := _best_baseline(run, rows, role, metric)) else []
-                for layer in run.layers(model):
-                    against = [*others, *(("untrained", (twin, layer)) for twin in twins)]
-                    for kind, (other, other_layer) in against:
-                        score = _difference(run, (model, layer), (other, other_layer), role, metric, target)
-                        if score is not None:
-                            row = _row(model, layer, role, MEAN, target, score)
-                            found.append(
-                                {**row, "against": kind, "other": other, "other_layer": other_layer["index"]}
-                            )
+        twins = [name for name, other in results.models.items() if other["twin"] == model]
+        others = {
+            best for role in COMPARED for metric in HEADLINE if (best := _best_baseline(results, rows, role, metric))
+        }
+        for other in [*sorted({name for name, _ in others}), *twins]:
+            found += _against(results, rows, model, other)
     return found
 
 
-def _best_baseline(run: _Run, rows: Sequence[Row], role: str, metric: str) -> tuple[str, dict[str, Any]] | None:
+def _against(results: Results, rows: Sequence[Row], model: str, other: str) -> Iterator[Row]:
+    """Compare every layer of a model with one other model: its same layer, or a baseline's best."""
+    target = TARGETS[MATRIX_TARGET]
+    own, theirs = results.clips(model), results.clips(other)
+    shared = set(own) & set(theirs)
+    mine, against = _Scorer(results, own, shared), _Scorer(results, theirs, shared)
+    baseline = results.models[other]["kind"] == "baseline"
+    theirs_read = {la["index"]: results.layer(other, la["index"]) for la in results.layers(other)}
+    for layer in results.layers(model):
+        read = results.layer(model, layer["index"])
+        for role in COMPARED:
+            for metric in HEADLINE:
+                index = layer["index"]
+                if baseline:
+                    best = _best_baseline(results, rows, role, metric)
+                    if best is None or best[0] != other:
+                        continue
+                    index = best[1]
+                if index not in theirs_read:
+                    continue
+                a = mine.scored(read, role, target, results.tested)
+                b = against.scored(theirs_read[index], role, target, results.tested)
+                if a is None or b is None or a.table.languages != b.table.languages:
+                    continue
+                score = a.table.difference(metric, a.cells, b.cells, (a.means, b.means))
+                row = empty_row(model, layer, role, MEAN, target, score)
+                kind = "baseline" if baseline else "untrained"
+                yield {
+                    **row,
+                    "n_languages": len(a.table.languages),
+                    "against": kind,
+                    "other": other,
+                    "other_layer": index,
+                }
+
+
+def _best_baseline(results: Results, rows: Sequence[Row], role: str, metric: str) -> tuple[str, int] | None:
     there = [
         row
         for row in rows
-        if run.models[row["model"]]["kind"] == "baseline"
+        if results.models[row["model"]]["kind"] == "baseline"
         and (row["train"], row["test"], row["target"], row["metric"]) == (role, MEAN, MATRIX_TARGET, metric)
         and row["value"] is not None
     ]
-    if not there:
-        return None
-    best = max(there, key=lambda row: row["value"])
-    return best["model"], next(la for la in run.layers(best["model"]) if la["index"] == best["layer"])
-
-
-def _difference(
-    run: _Run,
-    one: tuple[str, dict[str, Any]],
-    other: tuple[str, dict[str, Any]],
-    role: str,
-    metric: str,
-    target: Target,
-) -> Score | None:
-    shared = set(run.clips(one[0])) & set(run.clips(other[0]))
-    sides: list[_Scored] = []
-    for model, layer in (one, other):
-        scorer = _Scorer(run, model, shared)
-        sums = run.rows(model, layer["index"])[scorer.kept]
-        scored = scorer.scored(sums, run.probes(model, layer["index"]), role, target, run.tested)
-        if scored is None:
-            return None
-        sides.append(scored)
-    a, b = sides
-    if a.table.languages != b.table.languages:
-        return None
-    return a.table.difference(metric, a.cells, b.cells, (a.means, b.means))
+    best = max(there, key=lambda row: row["value"], default=None)
+    return None if best is None else (best["model"], best["layer"])
 
 
 def write_answer(folder: Path) -> None:
@@ -454,17 +342,17 @@ def write_answer(folder: Path) -> None:
     folder : Path
         The run directory.
     """
-    run = _Run(folder)
+    results = Results(folder)
     rows = table_rows(folder)
-    failures = read_json(folder / "failures.json")
     write_table(folder / "table.parquet", rows)
     write_json(
         folder / "answer.json",
         {
-            "schema": run.about["schema"],
-            "contrasts": _contrasts(run, rows),
-            "n_failures": len(failures),
-            "notes": run.about["notes"],
+            "schema": results.about["schema"],
+            "about": results.digest,
+            "contrasts": _contrasts(results, rows),
+            "n_failures": len(read_json(folder / "failures.json")),
+            "notes": results.about["notes"],
         },
     )
 
@@ -487,9 +375,11 @@ def read_answer(folder: Path) -> tuple[list[Row], dict[str, Any]]:
     Raises
     ------
     SpecError
-        If the run is not there or not finished.
+        If the run is not there or not finished, or has gone on since it was answered.
     """
-    if not (folder / "answer.json").exists():
-        _Run(folder)
-        raise SpecError(f"{folder}: has no answer yet; run the same command again to finish it")
-    return read_table(folder / "table.parquet"), read_json(folder / "answer.json")
+    results = Results(folder)
+    path = folder / "answer.json"
+    answer = read_json(path) if path.exists() else {}
+    if answer.get("about") != results.digest:
+        raise SpecError(f"{folder}: the run has no answer, or went on since; run the same command again to finish it")
+    return read_table(folder / "table.parquet"), answer

@@ -6,6 +6,9 @@ model, which is written whole or not at all.
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+import otoscope
 from otoscope.audio import Waveform, resample
 from otoscope.corpora.base import Clip, Failure
 from otoscope.errors import DataError, SpecError
@@ -40,11 +44,11 @@ __all__ = [
     "ClipReader",
     "Scorer",
     "accumulate",
-    "cells_stand",
     "fold_cells",
     "fold_shards",
     "read_cells",
-    "read_failures",
+    "read_header",
+    "versions",
     "write_cells",
 ]
 
@@ -136,11 +140,14 @@ class Cells:
         The clips left out, and why.
     clips : list of str
         The ids of the clips that are in.
+    sound : dict of str to str
+        For every clip that could be read, in or not, the digest of its samples.
     """
 
     moments: dict[CellKey, Moments] = field(default_factory=dict[CellKey, Moments])
     failures: list[Failure] = field(default_factory=list[Failure])
     clips: list[str] = field(default_factory=list[str])
+    sound: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class ClipReader:
@@ -295,10 +302,14 @@ def _accumulate(
     if scorer is not None:
         scorer.begin()
     for clip in shard.clips:
-        heard = excluded.get(clip.clip_id) or reader.hear(clip)
+        heard = reader.hear(clip)
         if isinstance(heard, Failure):
             cells.failures.append(heard)
             heard_clip()
+            continue
+        cells.sound[clip.clip_id] = heard.waveform.digest()
+        if clip.clip_id in excluded:
+            cells.failures.append(excluded[clip.clip_id])
             continue
         partner = reader.partner(clip, shard.split)
         block = plan.blocks.get(clip.clip_id, -1)
@@ -337,6 +348,24 @@ def _accumulate(
     return cells
 
 
+def versions() -> dict[str, str]:
+    """Give the versions of what takes part in the numbers.
+
+    Returns
+    -------
+    dict of str to str
+        By package, with Python and the platform.
+    """
+    packages = ("numpy", "scipy", "torch", "soundfile", "soxr", "librosa", "kaldi-native-fbank", "AMFM_decompy")
+    found = {"otoscope": otoscope.__version__, "python": platform.python_version(), "platform": sys.platform}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
 def write_cells(
     path: Path, cells: Cells, about: Mapping[str, object], extra: Mapping[str, NDArray[np.float64]] | None = None
 ) -> None:
@@ -349,7 +378,7 @@ def write_cells(
     cells : Cells
         What.
     about : mapping
-        What they were made of, see :func:`cells_stand`.
+        What they were made of, see :func:`read_header`.
     extra : mapping of str to ndarray, optional
         Other arrays to keep with them; their names hold no bar.
     """
@@ -357,75 +386,72 @@ def write_cells(
         "made_of": dict(about),
         "clips": cells.clips,
         "failures": [[f.clip_id, f.stage, f.reason] for f in cells.failures],
+        "sound": cells.sound,
+        "versions": versions(),
     }
     arrays = {key.encode(): moments.packed for key, moments in cells.moments.items()}
     write_arrays(path, {**arrays, **(extra or {})}, about=said)
 
 
-def cells_stand(path: Path, about: Mapping[str, object]) -> bool:
-    """Say whether a shard's file is there, whole, and made of the same things.
+def read_header(path: Path, about: Mapping[str, object] | None = None) -> Cells | None:
+    """Read what a file of cells says of its clips, without the cells.
 
     Parameters
     ----------
     path : Path
         Where.
-    about : mapping
+    about : mapping, optional
         What it must have been made of.
 
     Returns
     -------
-    bool
-        Only the header is read.
+    Cells or None
+        Without moments. None if there is no such file, it is cut short, or it was made of something else.
     """
     said = read_about(path)
-    return said is not None and said.get("made_of") == dict(about)
+    if said is None or (about is not None and said.get("made_of") != dict(about)):
+        return None
+    return Cells({}, [Failure(*entry) for entry in said["failures"]], list(said["clips"]), dict(said["sound"]))
 
 
-def read_failures(path: Path) -> list[Failure]:
-    """Read the failures that stand in a shard's file.
+def read_cells(
+    path: Path, shifts: Mapping[int, Floats], *, layer: int | None = None
+) -> tuple[Cells, dict[str, Floats]]:
+    """Read what :func:`write_cells` wrote.
 
     Parameters
     ----------
     path : Path
         Where.
+    shifts : mapping of int to ndarray, shape (dim,)
+        The shift vector of each layer that is read.
+    layer : int, optional
+        Only the cells of this layer, and no other arrays.
 
     Returns
     -------
-    list of Failure
-        Empty where there is no such file.
-    """
-    said = read_about(path)
-    return [Failure(*entry) for entry in said["failures"]] if said else []
-
-
-def read_cells(path: Path, layer: int, shift: Floats) -> Cells:
-    """Read one layer of what :func:`write_cells` wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Where.
-    layer : int
-        Index.
-    shift : ndarray of float64, shape (dim,)
-        The shift vector of that layer.
-
-    Returns
-    -------
-    Cells
+    cells : Cells
         As written.
+    extra : dict of str to ndarray
+        The other arrays.
 
     Raises
     ------
     SpecError
         If there is no such file, or it is damaged.
     """
-    arrays, said = read_arrays(path, only=lambda name: name.startswith(f"{layer}|"))
-    cells = Cells(clips=list(said["clips"]), failures=[Failure(*f) for f in said["failures"]])
+    wanted = None if layer is None else (lambda name: name.startswith(f"{layer}|"))
+    arrays, said = read_arrays(path, only=wanted)
+    failures = [Failure(*entry) for entry in said["failures"]]
+    cells, extra = Cells({}, failures, list(said["clips"]), dict(said["sound"])), dict[str, Floats]()
     for name, array in arrays.items():
+        if "|" not in name:
+            extra[name] = array
+            continue
         key = CellKey.decode(name)
+        shift = shifts[key.layer]
         cells.moments[key] = Moments(shift.size, columns_of(key.mask, controls=key.controls), shift, array)
-    return cells
+    return cells, extra
 
 
 def fold_shards(shards: Iterable[Cells]) -> Cells:
@@ -445,6 +471,7 @@ def fold_shards(shards: Iterable[Cells]) -> Cells:
     for cells in shards:
         total.clips += cells.clips
         total.failures += cells.failures
+        total.sound |= cells.sound
         for key, moments in cells.moments.items():
             total.moments[key] = total.moments[key] + moments if key in total.moments else moments
     return total

@@ -90,6 +90,23 @@ class Plan:
         """
         return tuple(sorted({s.language for s in self.shards if s.split == split}))
 
+    def of(self, language: str, split: Split) -> tuple[Shard, ...]:
+        """Give the shards of a language and split.
+
+        Parameters
+        ----------
+        language : str
+            Which language.
+        split : {"train", "dev", "test"}
+            Which split.
+
+        Returns
+        -------
+        tuple of Shard
+            In the order of their ids.
+        """
+        return tuple(s for s in self.shards if (s.language, s.split) == (language, split))
+
     def clips(self, language: str, split: Split) -> tuple[Clip, ...]:
         """Give the clips of a language and split.
 
@@ -105,7 +122,7 @@ class Plan:
         tuple of Clip
             In the order of the corpus.
         """
-        return tuple(c for s in self.shards if (s.language, s.split) == (language, split) for c in s.clips)
+        return tuple(clip for shard in self.of(language, split) for clip in shard.clips)
 
     def learnt_clusters(self) -> dict[str, set[str]]:
         """Give the clusters in the train and dev clips of each language.

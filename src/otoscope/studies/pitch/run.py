@@ -5,23 +5,25 @@ goes on where it stopped; a run that is asked for more models or languages does 
 
 ::
 
-    run.json                     settings, versions, models, digest of each language: the identity of the run
+    run.json                     settings, models, digest of each language: the identity of the run
+    clips.parquet                language, split, shard and cluster of every clip
     shifts/MODEL.safetensors     one shift vector per layer
-    cells/MODEL/SHARD            moments of train and dev shards
+    cells/MODEL/LANGUAGE.SPLIT   moments of train and dev clips, folded from shards
     probes/MODEL/LAYER           every train set's probe
-    test/MODEL/SHARD             moments, per-clip rows and block sums of test shards
+    test/MODEL/LANGUAGE.test     moments, per-clip rows and block sums of test clips, folded from shards
+    done.json                    which models are finished, and for what
     examples.safetensors         the labels of a few seeded test clips of each language
     failures.json                clips left out, and why
     table.parquet, answer.json   the answer
+    journal/                     sizes and times of the sound files; outside every promise of equal bytes
+
+While a language and split is worked on, its shards stand in a folder beside the file that they are folded into.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
-import platform
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,9 +31,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import otoscope
 from otoscope.audio import resample
-from otoscope.corpora.base import Corpus, Failure, Split
+from otoscope.corpora.base import SPLITS, Clip, Corpus, Failure, Split
 from otoscope.corpora.registry import open_corpus
 from otoscope.errors import DataError, RunConflictError, SpecError
 from otoscope.evaluation.splits import seeded_generator
@@ -40,15 +41,24 @@ from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
 from otoscope.representations.base import Model
 from otoscope.representations.registry import open_model
-from otoscope.store import digest_arrays, digest_of, read_arrays, read_json, slug, write_arrays, write_json
+from otoscope.store import (
+    digest_arrays,
+    digest_of,
+    read_arrays,
+    read_json,
+    slug,
+    write_arrays,
+    write_json,
+    write_table,
+)
 from otoscope.studies.pitch.cells import (
     Cells,
     ClipReader,
     accumulate,
-    cells_stand,
     fold_shards,
     read_cells,
-    read_failures,
+    read_header,
+    versions,
     write_cells,
 )
 from otoscope.studies.pitch.plan import Plan, Shard, make_plan
@@ -57,7 +67,7 @@ from otoscope.studies.pitch.settings import PitchSettings, check_same
 from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
 from otoscope.studies.pitch.targets import Heard
 
-__all__ = ["SCHEMA", "Progress", "Quiet", "RunResult", "run_pitch"]
+__all__ = ["SCHEMA", "Progress", "Quiet", "RunResult", "plan_token", "run_pitch"]
 
 Floats = NDArray[np.float64]
 SCHEMA = 1
@@ -177,21 +187,65 @@ def run_pitch(
     names = [model.info.name for model in ready]
     if len(set(names)) < len(names):
         raise SpecError(f"a model is named twice: {', '.join(names)}")
-    if set(opened.languages) != set(before["languages"]):
-        # New languages change the pools of every model that the run has.
-        ready += [open_model(name) for name in before["models"] if name not in names]
     tracker = tracker or open_tracker(settings.tracker)
     plan = make_plan(opened, settings)
     run = _Run(out, plan, settings, tracker, labels or LabelCache(), progress or Quiet())
+    # Another language changes the pools of every model that the run has.
+    ready += [_reopen(name) for name in run.unfinished(before["models"]) if name not in names]
     run.claim(opened, ready)
     shifts = {model.info.name: run.shifts(model) for model in ready}
     run.pass_over("train", ready, shifts)
     probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
     run.pass_over("test", ready, shifts, probes)
     run.keep_examples()
-    failures = run.failures(ready, opened.failures)
+    run.finish(ready)
+    failures = run.failures(opened.failures)
     write_json(out / "failures.json", [{"clip": f.clip_id, "stage": f.stage, "reason": f.reason} for f in failures])
     return RunResult(out, plan, failures)
+
+
+def _reopen(name: str) -> Model:
+    try:
+        return open_model(name)
+    except SpecError as error:
+        raise SpecError(
+            f"this run also has the model {name}, which must be done anew: pass it again ({error})"
+        ) from error
+
+
+def plan_token(about: Mapping[str, Any]) -> str:
+    """Give a digest of all that decides what a model must be run on.
+
+    Parameters
+    ----------
+    about : mapping
+        With languages, regions and tone_types, as in ``run.json``.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters.
+    """
+    return digest_of({key: about[key] for key in ("languages", "regions", "tone_types")})
+
+
+_LEARNT: tuple[Split, ...] = ("train", "dev")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What one model has to do for one language and split, and the files that it makes."""
+
+    model: Model
+    shift: Mapping[int, Floats]
+    probes: Mapping[int, LayerProbes] | None
+    path: Path
+    made_of: Mapping[str, object]
+    parts: Mapping[str, Mapping[str, object]]
+
+    def part(self, shard: Shard) -> Path:
+        """Give the file of one shard."""
+        return self.path.with_suffix("") / f"{shard.shard_id}.safetensors"
 
 
 class _Run:
@@ -210,6 +264,49 @@ class _Run:
         self.progress = progress
         self.reader = ClipReader(plan, settings, tracker, labels)
         self._probe_digests: dict[str, str] = {}
+        self._token = plan_token(
+            {"languages": plan.digests(), "regions": plan.regions, "tone_types": plan.tone_types}
+        )
+
+    def unfinished(self, models: Iterable[str]) -> list[str]:
+        """Name the models of the run that are not finished for this plan and this sound."""
+        done = self._done()
+        return [
+            name
+            for name in models
+            if done.get(name, {}).get("plan") != self._token
+            or any(self._suspects(name, code, split) for split in SPLITS for code in self.plan.languages_with(split))
+        ]
+
+    def _done(self) -> dict[str, dict[str, str]]:
+        path = self.folder / "done.json"
+        return read_json(path) if path.exists() else {}
+
+    def finish(self, models: Sequence[Model]) -> None:
+        """Say that models are finished, and for what."""
+        done = self._done()
+        for model in models:
+            name = model.info.name
+            done[name] = {
+                "plan": self._token,
+                "probes": self._probe_digests[name],
+                "sound": self._sound(model, "test"),
+            }
+        write_json(self.folder / "done.json", dict(sorted(done.items())))
+
+    def _journal(self, name: str, code: str, split: Split) -> Path:
+        return self.folder / "journal" / slug(name) / f"{code}.{split}.json"
+
+    def _suspects(self, name: str, code: str, split: Split) -> set[str]:
+        """Name the clips whose files are not those that a model heard, as far as size and time can tell."""
+        path = self._journal(name, code, split)
+        seen: dict[str, str] = read_json(path) if path.exists() else {}
+        clips = self.plan.clips(code, split)
+        return {clip.clip_id for clip in clips if seen.get(clip.clip_id) != clip.source.stamp()}
+
+    def _stamp(self, name: str, code: str, split: Split) -> None:
+        stamps = {clip.clip_id: clip.source.stamp() for clip in self.plan.clips(code, split)}
+        write_json(self._journal(name, code, split), stamps)
 
     def claim(self, corpus: Corpus, models: Sequence[Model]) -> None:
         """Write the identity of the run, or check that it is the one that stands there."""
@@ -238,14 +335,28 @@ class _Run:
                 **identity,
                 "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
                 "languages": digests,
-                "shards": {s.shard_id: [c.clip_id for c in s.clips] for s in self.plan.shards},
-                "clusters": self.plan.clusters,
+                "sources": list(self.plan.languages_with("train")),
+                "tested": list(self.plan.languages_with("test")),
                 "regions": self.plan.regions,
                 "tone_types": self.plan.tone_types,
                 "notes": list(self.plan.notes),
                 "models": {**known, **described},
-                "versions": _versions(),
+                "versions": versions(),
             },
+        )
+        write_table(
+            self.folder / "clips.parquet",
+            [
+                {
+                    "clip": clip.clip_id,
+                    "language": shard.language,
+                    "split": shard.split,
+                    "shard": shard.shard_id,
+                    "cluster": self.plan.clusters[clip.clip_id],
+                }
+                for shard in self.plan.shards
+                for clip in shard.clips
+            ],
         )
 
     def _check(
@@ -281,8 +392,6 @@ class _Run:
         probes: Mapping[str, Mapping[int, LayerProbes]] | None = None,
     ) -> dict[str, object]:
         """Say what a shard's file depends on."""
-        if probes is not None and model.info.name not in self._probe_digests:
-            self._probe_digests[model.info.name] = _digest_probes(probes[model.info.name])
         return {
             "probes": self._probe_digests[model.info.name] if probes is not None else None,
             "schema": SCHEMA,
@@ -341,41 +450,129 @@ class _Run:
         shifts: Mapping[str, Mapping[int, Floats]],
         probes: Mapping[str, Mapping[int, LayerProbes]] | None = None,
     ) -> None:
-        """Run the shards of a pass that have no file yet; each clip is read once for all models."""
-        shards = [s for s in self.plan.shards if (s.split == "test") == (what == "test")]
-        made_of = {
-            m.info.name: {s.shard_id: self.made_of(m, s, shifts[m.info.name], probes) for s in shards} for m in models
-        }
-        todo = [
-            (s, [m for m in models if not cells_stand(self._path(m, s), made_of[m.info.name][s.shard_id])])
-            for s in shards
-        ]
+        """Do what is missing of a pass, language by language; each clip is read once for all models."""
+        splits: tuple[Split, ...] = ("test",) if what == "test" else ("train", "dev")
+        todo: list[tuple[str, Split, list[_Work]]] = []
+        for split in splits:
+            for code in self.plan.languages_with(split):
+                works = [self._work(m, code, split, shifts[m.info.name], probes) for m in models]
+                missing = [work for work in works if not self._stands(work, code, split)]
+                if missing:
+                    todo.append((code, split, missing))
         self.progress.begin(
-            "train and dev clips" if what == "train" else "test clips",
-            sum(len(shard.clips) * len(missing) for shard, missing in todo),
+            "test clips" if what == "test" else "train and dev clips",
+            sum(len(self.plan.clips(code, split)) * len(missing) for code, split, missing in todo),
         )
-        for shard, missing in todo:
-            for model in missing:
-                shift = shifts[model.info.name]
-                scorer = ShardScorer(self.plan, shard.language, probes[model.info.name]) if probes else None
-                cells = accumulate(
-                    shard, model, shift, self.reader, self.plan, self.settings, scorer, self.progress.advance
-                )
-                extra = scorer.arrays(cells.clips) if scorer else None
-                write_cells(self._path(model, shard), cells, made_of[model.info.name][shard.shard_id], extra)
-            self.reader.forget()
+        for code, split, missing in todo:
+            for shard in self.plan.of(code, split):
+                for work in missing:
+                    self._do_shard(work, shard)
+                self.reader.forget()
+            for work in missing:
+                self._fold(work, self.plan.of(code, split))
 
-    def _path(self, model: Model, shard: Shard) -> Path:
-        room = "test" if shard.split == "test" else "cells"
-        return self.folder / room / slug(model.info.name) / f"{shard.shard_id}.safetensors"
+    def _work(
+        self,
+        model: Model,
+        code: str,
+        split: Split,
+        shift: Mapping[int, Floats],
+        probes: Mapping[str, Mapping[int, LayerProbes]] | None,
+    ) -> _Work:
+        parts = {s.shard_id: self.made_of(model, s, shift, probes) for s in self.plan.of(code, split)}
+        own = probes[model.info.name] if probes else None
+        return _Work(
+            model,
+            shift,
+            own,
+            self._path(model.info.name, code, split),
+            {"schema": SCHEMA, "parts": digest_of(parts)},
+            parts,
+        )
+
+    def _path(self, name: str, code: str, split: Split) -> Path:
+        room = "test" if split == "test" else "cells"
+        return self.folder / room / slug(name) / f"{code}.{split}.safetensors"
+
+    def _stands(self, work: _Work, code: str, split: Split) -> bool:
+        """Say whether a folded file is there, made of the same things and of the same sound."""
+        found = read_header(work.path, work.made_of)
+        if found is None:
+            return False
+        suspects = self._suspects(work.model.info.name, code, split)
+        if not self._same_sound(found, [c for c in self.plan.clips(code, split) if c.clip_id in suspects]):
+            return False
+        if suspects:
+            self._stamp(work.model.info.name, code, split)
+        return True
+
+    def _same_sound(self, found: Cells, clips: Sequence[Clip]) -> bool:
+        """Read clips again, and say whether they sound as they did when the cells were made."""
+        unread = {failure.clip_id for failure in found.failures if failure.clip_id not in found.sound}
+        for clip in clips:
+            heard = self.reader.hear(clip)
+            before = found.sound.get(clip.clip_id)
+            if clip.clip_id in unread if isinstance(heard, Failure) else heard.waveform.digest() == before:
+                continue
+            return False
+        self.reader.forget()
+        return True
+
+    def _do_shard(self, work: _Work, shard: Shard) -> None:
+        path = work.part(shard)
+        found = read_header(path, work.parts[shard.shard_id])
+        if found is not None and self._same_sound(found, shard.clips):
+            for _ in shard.clips:
+                self.progress.advance()
+            return
+        scorer = ShardScorer(self.plan, shard.language, work.probes) if work.probes else None
+        cells = accumulate(
+            shard, work.model, work.shift, self.reader, self.plan, self.settings, scorer, self.progress.advance
+        )
+        extra = scorer.arrays(cells.clips) if scorer else None
+        write_cells(path, cells, work.parts[shard.shard_id], extra)
+
+    def _fold(self, work: _Work, shards: Sequence[Shard]) -> None:
+        """Fold the shards of a language and split into one file, in the order of their ids, and let go of them."""
+        rows: dict[str, list[Floats]] = {}
+
+        def parts() -> Iterator[Cells]:
+            for shard in shards:
+                cells, extra = read_cells(work.part(shard), work.shift)
+                for name, array in extra.items():
+                    rows.setdefault(name, []).append(array)
+                yield cells
+
+        total = fold_shards(parts())
+        extra = {
+            name: np.concatenate(arrays) if name.startswith("rows.") else np.sum(arrays, axis=0)
+            for name, arrays in rows.items()
+        }
+        write_cells(work.path, total, work.made_of, extra)
+        self._stamp(work.model.info.name, shards[0].language, shards[0].split)
+        for shard in shards:
+            work.part(shard).unlink(missing_ok=True)
+        work.part(shards[0]).parent.rmdir()
+
+    def _sound(self, model: Model, *splits: Split) -> str:
+        """Give a digest of the sound that a model has heard."""
+        return digest_of(
+            {
+                f"{code}.{split}": found.sound
+                for split in splits
+                for code in self.plan.languages_with(split)
+                if (found := read_header(self._path(model.info.name, code, split)))
+            }
+        )
 
     def solve(self, model: Model, shift: Mapping[int, Floats]) -> dict[int, LayerProbes]:
-        """Fold the cells in the order of the shards' ids and solve every layer."""
-        shards = [s for s in self.plan.shards if s.split != "test"]
+        """Solve every layer from the folded cells."""
+        learnt = [s for s in self.plan.shards if s.split != "test"]
         about = {
             "schema": SCHEMA,
-            "shards": digest_of({s.shard_id: self.made_of(model, s, shift) for s in shards}),
-            "languages": list(self.plan.languages),
+            "shards": digest_of({s.shard_id: self.made_of(model, s, shift) for s in learnt}),
+            "plan": self._token,
+            "sound": self._sound(model, "train", "dev"),
         }
         self.progress.begin(f"{model.info.name}: solving", len(model.info.layers))
         solved: dict[int, LayerProbes] = {}
@@ -383,18 +580,18 @@ class _Run:
             path = self.folder / "probes" / slug(model.info.name) / f"{layer.index}.safetensors"
             probes = read_probes(path, about)
             if probes is None:
-                vector = shift[layer.index]
-                folded: dict[Split, dict[str, Cells]] = {"train": {}, "dev": {}}
-                for split, by_language in folded.items():
-                    for code in self.plan.languages_with(split):
-                        of_language = [s for s in shards if (s.language, s.split) == (code, split)]
-                        by_language[code] = fold_shards(
-                            read_cells(self._path(model, s), layer.index, vector) for s in of_language
-                        )
-                probes = solve_layer(self.plan, vector, folded["train"], folded["dev"], probe=self.settings.probe)
+                train, dev = (
+                    {
+                        code: read_cells(self._path(model.info.name, code, split), shift, layer=layer.index)[0]
+                        for code in self.plan.languages_with(split)
+                    }
+                    for split in _LEARNT
+                )
+                probes = solve_layer(self.plan, shift[layer.index], train, dev, probe=self.settings.probe)
                 write_probes(path, probes, about)
             solved[layer.index] = probes
             self.progress.advance()
+        self._probe_digests[model.info.name] = _digest_probes(solved)
         return solved
 
     def keep_examples(self) -> None:
@@ -413,12 +610,14 @@ class _Run:
             self.folder / "examples.safetensors", arrays, about={"clips": kept, "tracker": self.tracker.info.digest}
         )
 
-    def failures(self, models: Sequence[Model], before: Sequence[Failure]) -> list[Failure]:
-        """Gather the failures of the corpus and of all shards, each once."""
+    def failures(self, before: Sequence[Failure]) -> list[Failure]:
+        """Gather the failures of the corpus and of all models of the run, each once."""
         found = dict.fromkeys(before)
-        for shard in self.plan.shards:
-            for model in models:
-                found.update(dict.fromkeys(read_failures(self._path(model, shard))))
+        for name in read_json(self.folder / "run.json")["models"]:
+            for split in SPLITS:
+                for code in self.plan.languages_with(split):
+                    header = read_header(self._path(name, code, split))
+                    found.update(dict.fromkeys(header.failures if header else ()))
         return list(found)
 
 
@@ -430,14 +629,3 @@ def _digest_probes(probes: Mapping[int, LayerProbes]) -> str:
             for (name, domain), entry in each.sets.items()
         }
     )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("numpy", "scipy", "torch", "soundfile", "soxr", "librosa", "kaldi-native-fbank", "AMFM_decompy")
-    found = {"otoscope": otoscope.__version__, "python": platform.python_version(), "platform": sys.platform}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -1,0 +1,220 @@
+"""A finished run directory, read lazily: the tested clips, their sums, the probes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otoscope.errors import SpecError
+from otoscope.store import digest_of, read_arrays, read_json, read_table, slug
+from otoscope.studies.pitch.cells import Cells, read_cells, read_header
+from otoscope.studies.pitch.run import plan_token
+from otoscope.studies.pitch.solve import LayerProbes, read_probes
+
+__all__ = ["LayerResults", "Results"]
+
+Floats = NDArray[np.float64]
+
+
+class Results:
+    """What a finished run holds.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+
+    Raises
+    ------
+    SpecError
+        If it is not a run, or one that is not finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "run.json").exists():
+            raise SpecError(f"{folder}: is not a run: it has no run.json; `otoscope pitch run --out` makes one")
+        self.folder = folder
+        self.about: dict[str, Any] = read_json(folder / "run.json")
+        self.settings: dict[str, Any] = self.about["settings"]
+        self.models: dict[str, dict[str, Any]] = self.about["models"]
+        self.tested: list[str] = self.about["tested"]
+        self.sources: list[str] = self.about["sources"]
+        self.done: dict[str, Any] = read_json(folder / "done.json") if (folder / "done.json").exists() else {}
+        token = plan_token(self.about)
+        waiting = [name for name in self.models if self.done.get(name, {}).get("plan") != token]
+        if waiting:
+            raise SpecError(
+                f"{folder}: the run is not finished: {', '.join(waiting)}; run the same command again to go on"
+            )
+        if len({self.done[name]["sound"] for name in self.models}) > 1 and self._heard_other_sound():
+            raise SpecError(
+                f"{folder}: the models of this run heard different sound under the same names; "
+                "run it again with all of its models"
+            )
+
+    def _heard_other_sound(self) -> bool:
+        """Say whether two models disagree on a clip that both could read."""
+        seen: dict[str, str] = {}
+        for model in self.models:
+            for code in self.tested:
+                for clip, digest in self.header(model, code).sound.items():
+                    if seen.setdefault(clip, digest) != digest:
+                        return True
+        return False
+
+    @property
+    def digest(self) -> str:
+        """What an answer is about: it is out of date where this has changed."""
+        return digest_of({"about": {k: v for k, v in self.about.items() if k != "versions"}, "done": self.done})
+
+    @cached_property
+    def clusters(self) -> dict[str, str]:
+        """What the intervals resample, for every clip."""
+        return {row["clip"]: row["cluster"] for row in read_table(self.folder / "clips.parquet")}
+
+    def path(self, model: str, code: str) -> Path:
+        """Give the file of a model's tested language.
+
+        Parameters
+        ----------
+        model, code : str
+            Which.
+
+        Returns
+        -------
+        Path
+            Folded from shards.
+        """
+        return self.folder / "test" / slug(model) / f"{code}.test.safetensors"
+
+    def header(self, model: str, code: str) -> Cells:
+        """Give the clips of a model's tested language.
+
+        Parameters
+        ----------
+        model, code : str
+            Which.
+
+        Returns
+        -------
+        Cells
+            Without moments.
+        """
+        found = read_header(self.path(model, code))
+        if found is None:
+            raise SpecError(f"{self.path(model, code)}: is missing or damaged; run the same command again")
+        return found
+
+    def clips(self, model: str) -> dict[str, str]:
+        """Give the tested clips of a model and their languages.
+
+        Parameters
+        ----------
+        model : str
+            Which.
+
+        Returns
+        -------
+        dict of str to str
+            In the order of the rows of :class:`LayerResults`.
+        """
+        return {clip: code for code in self.tested for clip in self.header(model, code).clips}
+
+    def layers(self, model: str) -> list[dict[str, Any]]:
+        """Give what is known of a model's layers.
+
+        Parameters
+        ----------
+        model : str
+            Which.
+
+        Returns
+        -------
+        list of dict
+            With index and name.
+        """
+        return self.models[model]["layers"]
+
+    def layer(self, model: str, layer: int) -> LayerResults:
+        """Read one layer.
+
+        Parameters
+        ----------
+        model : str
+            Which model.
+        layer : int
+            Which layer.
+
+        Returns
+        -------
+        LayerResults
+            Its probes and sums.
+        """
+        path = self.folder / "probes" / slug(model) / f"{layer}.safetensors"
+        probes = read_probes(path)
+        if probes is None:
+            raise SpecError(f"{path}: is missing or damaged; run the same command again")
+        return LayerResults(self, model, layer, probes)
+
+
+class LayerResults:
+    """One layer of one model of a run.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    model : str
+        Which model.
+    layer : int
+        Which layer.
+    probes : LayerProbes
+        Of that layer.
+    """
+
+    def __init__(self, results: Results, model: str, layer: int, probes: LayerProbes) -> None:
+        self._results, self._model, self._layer = results, model, layer
+        self.probes = probes
+
+    def _array(self, code: str, name: str) -> Floats:
+        return read_arrays(self._results.path(self._model, code), only=lambda each: each == name)[0][name]
+
+    @cached_property
+    def rows(self) -> Floats:
+        """Sums of every tested clip, of shape (n_clips, n_roles, n_columns, n_sums)."""
+        return np.concatenate([self._array(code, f"rows.{self._layer}") for code in self._results.tested])
+
+    def blocks(self, code: str) -> Floats:
+        """Give the matrix's sums of a tested language.
+
+        Parameters
+        ----------
+        code : str
+            The language.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_blocks, n_sources, n_sums)
+            By blocks of clusters.
+        """
+        return self._array(code, f"blocks.{self._layer}")
+
+    def cells(self, code: str) -> Cells:
+        """Give the test cells of a language.
+
+        Parameters
+        ----------
+        code : str
+            The language.
+
+        Returns
+        -------
+        Cells
+            Of this layer.
+        """
+        shifts = {self._layer: self.probes.shift}
+        return read_cells(self._results.path(self._model, code), shifts, layer=self._layer)[0]
