@@ -14,7 +14,7 @@ install: $(VENV)/.demo
 demo: $(VENV)/.demo
 	$(BIN)/otoscope corpus make-demo $(SPEECH) --languages 12
 	$(BIN)/otoscope pitch run --corpus espeak:$(SPEECH) --model logmel --model mfcc --model ge2e \
-		--model untrained:ge2e#0 --tracker kaldi --out $(RUN)
+		--model untrained:ge2e#0 --tracker kaldi --cluster voice --out $(RUN)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

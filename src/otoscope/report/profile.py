@@ -155,6 +155,24 @@ def _headline(points: Sequence[Point]) -> str:
     return f"{found}; {', '.join(reached)}" if reached else found
 
 
+def _compared(contrasts: Sequence[Row], best: Point, role: str, metric: str) -> str:
+    parts: list[str] = []
+    wanted = (best.model, best.layer, role, metric)
+    for c in contrasts:
+        if (c["model"], c["layer"], c["train"], c["metric"]) != wanted or c["value"] is None:
+            continue
+        name = f"the best baseline ({c['other']})" if c["against"] == "baseline" else "its untrained copy"
+        if c["low"] is None or c["high"] is None:
+            parts.append(f"{number(abs(c['value']))} {'above' if c['value'] >= 0 else 'below'} {name}")
+        elif c["low"] > 0:
+            parts.append(f"{interval(c['value'], c['low'], c['high'])} above {name}")
+        elif c["high"] < 0:
+            parts.append(f"{interval(-c['value'], -c['high'], -c['low'])} below {name}")
+        else:
+            parts.append(f"not told apart from {name} ({interval(c['value'], c['low'], c['high'])})")
+    return " and ".join(parts)
+
+
 def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str:
     best = best_point(points)
     if best is None:
@@ -168,25 +186,10 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
         f"r {interval(row['value'], row['low'], row['high'])} within utterances, "
         f"R2 {interval(*(best.scores['r2'][k] for k in ('value', 'low', 'high')))}."
     )
-    parts: list[str] = []
-    for kind in ("baseline", "untrained"):
-        of_kind = [
-            c
-            for c in contrasts
-            if (c["model"], c["layer"], c["train"], c["metric"], c["against"])
-            == (best.model, best.layer, role, "within_r", kind)
-        ]
-        for c in of_kind:
-            name = f"the best baseline ({c['other']})" if kind == "baseline" else "its untrained copy"
-            if c["low"] is not None and c["low"] > 0:
-                parts.append(f"{interval(c['value'], c['low'], c['high'])} above {name}")
-            elif c["low"] is not None and c["high"] is not None and c["high"] < 0:
-                parts.append(f"{interval(-c['value'], -c['high'], -c['low'])} below {name}")
-            elif c["low"] is not None:
-                parts.append(f"not told apart from {name} ({interval(c['value'], c['low'], c['high'])})")
-            elif c["value"] is not None:
-                side = "above" if c["value"] >= 0 else "below"
-                parts.append(f"{number(abs(c['value']))} {side} {name}")
-    compared = f" In r it lies {', and '.join(parts)}." if parts else ""
+    compared = "".join(
+        f" In {name} it lies {parts}."
+        for metric, name in (("within_r", "r"), ("r2", "R2"))
+        if (parts := _compared(contrasts, best, role, metric))
+    )
     unsure = f" There is no interval: {row['reason']}." if row["low"] is None and row["reason"] else ""
     return said + compared + unsure

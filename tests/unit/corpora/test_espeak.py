@@ -57,7 +57,7 @@ def median_f0_hz(samples, rate=16_000):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_voices_are_in_one_split_each_and_of_both_genders(seed):
     voices = voices_of(seed)
-    assert {split: len(voices[split]) for split in SPLITS} == {"train": 10, "dev": 4, "test": 6}
+    assert {split: len(voices[split]) for split in SPLITS} == {"train": 8, "dev": 4, "test": 8}
     names = [voice.name for split in SPLITS for voice in voices[split]]
     assert len(set(names)) == 20
     for split in SPLITS:
@@ -92,7 +92,7 @@ def test_readings_keep_sentences_and_voices_in_their_split():
         assert all(spoken[i] == 1 for i in range(30) if sentence_split(i, 0) != "train")
         turns = Counter(reading.voice.name for reading in readings)
         assert len(turns) == 20
-        assert max(turns.values()) <= 2
+        assert max(turns.values()) <= 3
         assert len({reading.file_name for reading in readings}) == len(readings)
 
 
