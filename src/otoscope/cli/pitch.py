@@ -65,13 +65,14 @@ def run(
     cluster: Cluster = "auto",
     precision: Annotated[str, typer.Option(help="Of the products within a block: float64 or float32.")] = "float64",
     shard_clips: Annotated[int, typer.Option(help="Clips per shard, the unit of work.")] = 64,
+    threads: Annotated[int, typer.Option(help="Of the linear algebra.", min=1)] = 1,
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
     """Run every clip through every model once, fit the probes, score them, and show the layer profile."""
     from otoscope.report.figure import profile_svg
     from otoscope.store import write_text
-    from otoscope.studies.pitch.answer import read_answer, write_answer
+    from otoscope.studies.pitch.answer import read_answer
     from otoscope.studies.pitch.run import run_pitch
 
     if out.exists() and not out.is_dir():
@@ -80,9 +81,9 @@ def run(
         tracker=tracker, probe=probe, seed=seed, cluster=cluster, precision=precision, shard_clips=shard_clips
     )
     with progress_bar(quiet=quiet) as bar:
-        result = run_pitch(corpus, _models(model), out, settings, languages=words(languages), progress=bar)
-        bar.begin("answer", 1)
-        write_answer(out)
+        result = run_pitch(
+            corpus, _models(model), out, settings, languages=words(languages), progress=bar, threads=threads
+        )
     profiles, subtitle = _profiles(out)
     shown = [p for p in profiles if p.points] or profiles[:1]
     title = next((p.headline for p in reversed(shown) if p.headline), "Pitch by layer")

@@ -44,7 +44,8 @@ Models = Annotated[
     ),
 ]
 Languages = Annotated[
-    list[str] | None, typer.Option("--languages", help="Only these. Repeat it, or divide by commas.")
+    list[str] | None,
+    typer.Option("--languages", help="Only these, or `all`. Repeat it, or divide by commas."),
 ]
 Tracker = Annotated[
     str, typer.Option("--tracker", help="Makes the F0 labels: kaldi, yaapt-compat; settings as kaldi:hop_ms=20.")

@@ -15,7 +15,7 @@ from otoscope.representations.registry import MODELS as REGISTRY
 from otoscope.representations.registry import ModelEntry
 from otoscope.store import read_json
 from otoscope.studies.pitch import run as run_module
-from otoscope.studies.pitch.answer import read_answer, write_answer
+from otoscope.studies.pitch.answer import read_answer
 from otoscope.studies.pitch.matrix import matrix_rows
 from otoscope.studies.pitch.plan import make_plan
 from otoscope.studies.pitch.run import run_pitch
@@ -48,8 +48,8 @@ class GoesOff:
 
 def run(out, corpus, models, progress=None):
     labels = LabelCache(out.parent / "labels")
-    result = run_pitch(corpus, models, out, SETTINGS, tracker=PlantedTracker(), labels=labels, progress=progress)
-    write_answer(out)
+    options = {"languages": ["all"], "tracker": PlantedTracker(), "labels": labels, "progress": progress}
+    result = run_pitch(corpus, models, out, SETTINGS, **options)
     return result
 
 
@@ -160,7 +160,6 @@ def test_replaced_sound_is_noticed_and_a_copied_folder_is_not_done_again(tmp_pat
 
     def again():
         run_pitch(corpus, [model], tmp_path / "run", SETTINGS, labels=LabelCache(tmp_path / "labels"))
-        write_answer(tmp_path / "run")
         values = [r["value"] for r in read_answer(tmp_path / "run")[0] if r["target"] == "log2_f0"]
         heard, model.heard = model.heard, 0
         return values, heard

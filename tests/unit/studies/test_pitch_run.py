@@ -12,7 +12,7 @@ from otoscope.f0.labels import LabelCache
 from otoscope.probes.moments import MomentAccumulator
 from otoscope.probes.scoring import pair_moments
 from otoscope.store import read_arrays, read_json, read_table
-from otoscope.studies.pitch.answer import read_answer, write_answer
+from otoscope.studies.pitch.answer import read_answer
 from otoscope.studies.pitch.cells import CellKey, read_cells
 from otoscope.studies.pitch.matrix import matrix_rows
 from otoscope.studies.pitch.run import run_pitch
@@ -31,17 +31,16 @@ MODELS = (
 )
 
 
-def run(out, *, corpus=None, models=MODELS, answer=True, **settings):
+def run(out, *, corpus=None, models=MODELS, **settings):
     result = run_pitch(
         corpus or planted_corpus(),
         models,
         out,
         PitchSettings(**{"n_resamples": 200, **settings}),
+        languages=["all"],
         tracker=PlantedTracker(),
         labels=LabelCache(out.parent / "labels"),
     )
-    if answer:
-        write_answer(out)
     return result
 
 
@@ -202,7 +201,7 @@ def test_equal_runs_give_equal_bytes(tmp_path, folder):
 def test_adding_a_model_or_a_language_gives_what_one_run_gives(tmp_path, folder, rows):
     corpus = planted_corpus()
     out = tmp_path / "grown"
-    run(out, corpus=corpus.only(["en_us", "cmn_hans_cn"]), models=MODELS[:1], answer=False)
+    run(out, corpus=corpus.only(["en_us", "cmn_hans_cn"]), models=MODELS[:1])
     kept = next((out / "cells" / "planted").glob("en_us.train.*"))
     stamp = kept.stat().st_mtime_ns
     run(out, corpus=corpus, models=MODELS)
@@ -215,12 +214,12 @@ def test_adding_a_model_or_a_language_gives_what_one_run_gives(tmp_path, folder,
 
 def test_a_run_refuses_other_settings_and_says_the_difference(tmp_path):
     out = tmp_path / "run"
-    run(out, models=MODELS[1:2], answer=False)
+    run(out, models=MODELS[1:2])
     with pytest.raises(RunConflictError, match=r"probe was 'ridge' and is 'ols'"):
         run(out, models=MODELS[1:2], probe="ols")
     with pytest.raises(RunConflictError, match=r"other clips, groups or splits in .*en_us"):
         run(out, corpus=planted_corpus(duration_s=2.0), models=MODELS[1:2])
-    with pytest.raises(RunConflictError, match="de_de, yue_hant_hk missing"):
+    with pytest.raises(RunConflictError, match="de_de, yue_hant_hk missing"):  # from the corpus itself
         run(out, corpus=planted_corpus().only(["en_us", "cmn_hans_cn"]), models=MODELS[1:2])
     changed = PlantedModel(name="weak", strengths=(2.0,), kind="baseline")
     with pytest.raises(RunConflictError, match="model weak"):
@@ -449,3 +448,20 @@ def test_the_run_says_what_made_it(folder):
     assert "numpy" in about["versions"]
     clips = {row["clip"]: row["cluster"] for row in read_table(folder / "clips.parquet")}
     assert clips == {clip.clip_id: clip.groups["sentence"] for clip in planted_corpus().clips}
+
+
+def test_a_run_keeps_its_languages_unless_more_are_named(tmp_path):
+    corpus, out = planted_corpus(), tmp_path / "run"
+
+    def languages(**options):
+        labels = LabelCache(tmp_path / "labels")
+        run_pitch(corpus, MODELS[:1], out, tracker=PlantedTracker(), labels=labels, **options)
+        return sorted(read_json(out / "run.json")["languages"])
+
+    assert languages(languages=["en_us", "de_de"]) == ["de_de", "en_us"]
+    assert languages() == ["de_de", "en_us"]
+    assert languages(languages=["cmn_hans_cn"]) == ["cmn_hans_cn", "de_de", "en_us"]
+    assert languages(languages=["all"]) == list(corpus.languages)
+    with pytest.raises(SpecError, match="has no language xx"):
+        languages(languages=["xx"])
+    assert read_json(out / "run.json")["settings"]["tracker"] == "planted"

@@ -221,8 +221,10 @@ def table_rows(folder: Path) -> list[Row]:
                         codes = results.tested if test == MEAN else [test]
                         scored = scorer.scored(read, role, target, codes)
                         flag = _flag(read.probes, role, codes, target)
+                        has_probe = any(read.probes.get(role, code, target.domain) for code in codes)
+                        reason = "no test frame has this target" if has_probe else _NO_PROBE[role]
                         for metric in target.metrics:
-                            rows.append(_scored_row(scored, metric, model, layer, role, test, target, flag))
+                            rows.append(_scored_row(scored, metric, model, layer, role, test, target, flag, reason))
     add_baselines(results, rows)
     return rows
 
@@ -236,9 +238,10 @@ def _scored_row(
     test: str,
     target: Target,
     flag: str | None,
+    reason: str,
 ) -> Row:
     if scored is None:
-        nothing = Score(metric, None, None, None, 0, 0, 0, f"{_NO_PROBE[role]}, or no test frame has this target")
+        nothing = Score(metric, None, None, None, 0, 0, 0, reason)
         return {**empty_row(model, layer, role, test, target, nothing), "n_languages": 0}
     row = empty_row(model, layer, role, test, target, scored.score(metric))
     row["n_languages"], row["flag"] = len(scored.table.languages), flag

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from otoscope.corpora.base import Clip, Corpus, Split
 from otoscope.corpora.languages import language
@@ -13,7 +14,7 @@ from otoscope.evaluation.splits import connected_groups, hash_block, seeded_gene
 from otoscope.store import digest_of
 from otoscope.studies.pitch.settings import PitchSettings
 
-__all__ = ["LAMBDA_BLOCKS", "MATRIX_BLOCKS", "MIN_GROUPS", "Plan", "Shard", "SwapOrder", "make_plan"]
+__all__ = ["LAMBDA_BLOCKS", "MATRIX_BLOCKS", "MIN_GROUPS", "Plan", "Shard", "SwapOrder", "make_plan", "plan_token"]
 
 LAMBDA_BLOCKS = 5
 MATRIX_BLOCKS = 32
@@ -328,3 +329,19 @@ class SwapOrder:
         own = set(clip.groups.items())
         for related in (False, True):
             yield from (o for o in others if bool(own & set(o.groups.items())) == related)
+
+
+def plan_token(about: Mapping[str, Any]) -> str:
+    """Give a digest of all that decides what a model must be run on.
+
+    Parameters
+    ----------
+    about : mapping
+        With languages, regions and tone_types, as in ``run.json``.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters.
+    """
+    return digest_of({key: about[key] for key in ("languages", "regions", "tone_types")})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from otoscope.errors import SpecError
 from otoscope.store import digest_of, read_arrays, read_json, read_table, slug
 from otoscope.studies.pitch.cells import Cells, read_cells, read_header
-from otoscope.studies.pitch.run import plan_token
+from otoscope.studies.pitch.plan import plan_token
 from otoscope.studies.pitch.solve import LayerProbes, read_probes
 
 __all__ = ["LayerResults", "Results"]
