@@ -68,7 +68,7 @@ from otoscope.studies.pitch.settings import PitchSettings, check_same
 from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
 from otoscope.studies.pitch.targets import Heard
 
-__all__ = ["SCHEMA", "Progress", "Quiet", "RunResult", "run_pitch"]
+__all__ = ["ALL_LANGUAGES", "SCHEMA", "Progress", "Quiet", "RunResult", "run_pitch"]
 
 Floats = NDArray[np.float64]
 SCHEMA = 1

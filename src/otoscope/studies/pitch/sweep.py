@@ -30,7 +30,7 @@ from otoscope.representations.registry import open_model
 from otoscope.store import write_json
 from otoscope.studies.pitch.cells import ClipReader
 from otoscope.studies.pitch.plan import MIN_GROUPS, Plan, make_plan
-from otoscope.studies.pitch.run import Progress, Quiet
+from otoscope.studies.pitch.run import ALL_LANGUAGES, Progress, Quiet
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
 
@@ -65,8 +65,8 @@ def sweep_shifts(
     shifts_ms : sequence of float, milliseconds
         How far the labels are moved against the declared alignment; below 0, states are paired with earlier labels.
     languages : iterable of str, optional
-        Only these. The probe is trained on all of them, each weighing the same, and scored as the mean over those
-        tested.
+        Only these; "all" or none is every language. The probe is trained on all of them, each weighing the same, and
+        scored as the mean over those tested.
     labels : LabelCache, optional
         Instead of the user's.
     out : Path, optional
@@ -91,7 +91,8 @@ def sweep_shifts(
     if len(set(shifts_ms)) != len(shifts_ms) or not shifts_ms:
         raise SpecError(f"shifts_ms is {list(shifts_ms)}; at least one, and each once, is needed")
     opened = open_corpus(corpus) if isinstance(corpus, str) else corpus
-    opened = opened.only(languages) if languages is not None else opened
+    wanted = set(languages or ())
+    opened = opened.only(wanted) if wanted and ALL_LANGUAGES not in wanted else opened
     plan = make_plan(opened, settings)
     ready = [open_model(model) if isinstance(model, str) else model for model in models]
     reader = ClipReader(plan, settings, open_tracker(settings.tracker), labels or LabelCache())
