@@ -72,7 +72,7 @@ def _css() -> str:
 
     return (
         "text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;font-variant-numeric:tabular-nums}"
-        ".title{font-size:18px;font-weight:600}.line{fill:none;stroke-width:2}.band{opacity:.16;stroke:none}"
+        ".title{font-size:18px;font-weight:600}.line{fill:none;stroke-width:2}.band{opacity:.16;stroke:none}.whisker{stroke-width:1.5;opacity:.7}"
         ".grid,.zero{stroke-width:1}.axis{font-weight:600}"
         + theme(dict(LIGHT))
         + "@media(prefers-color-scheme:dark){"
@@ -170,13 +170,17 @@ def _series(
     dash = "5 4" if kind == "untrained" else DASHES[style % len(DASHES)]
     rows = [(x, p, p.scores[metric]) for x, p in spots]
     banded = [(x, r) for x, _, r in rows if r["low"] is not None]
-    if len(banded) > 1:
+    if kind == "model" and len(banded) > 1:
         edge = [f"{x:.1f},{y_at(r['high']):.1f}" for x, r in banded]
         edge += [f"{x:.1f},{y_at(r['low']):.1f}" for x, r in reversed(banded)]
         yield f'<polygon class="band {colour}-fill" points="{" ".join(edge)}"/>'
     path = " ".join(f"{x:.1f},{y_at(r['value']):.1f}" for x, _, r in rows)
     dashed = f' stroke-dasharray="{dash}"' if dash else ""
     yield f'<polyline class="line {colour}"{dashed} points="{path}"/>'
+    # Only what is asked about has a band: several on top of each other could not be read.
+    for x, r in banded if kind == "untrained" else banded[-1:] if kind == "baseline" else []:
+        ends = f'y1="{y_at(r["low"]):.1f}" y2="{y_at(r["high"]):.1f}"'
+        yield f'<line class="whisker {colour}" x1="{x:.1f}" x2="{x:.1f}" {ends}/>'
     for x, p, r in rows if kind != "baseline" else rows[-1:]:
         hover = (
             f"{p.model} layer {p.layer} ({p.layer_name}): {interval(r['value'], r['low'], r['high'], digits=3)}, "

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import otoscope
 import otoscope.studies.pitch.run as run_module
 from otoscope.cli.main import app
-from otoscope.cli.shared import SHOWN_FAILURES, console, say_failures, words
+from otoscope.cli.shared import SHOWN_FAILURES, console, print_json, say_failures, words
 from otoscope.corpora.base import Failure
 from otoscope.errors import SpecError
 from otoscope.store import read_json
@@ -146,3 +146,10 @@ def test_a_pipe_gets_room_for_a_wide_table_and_names_as_they_are(capsys):
     out.print("[red]a[/nothing] :smile:")
     assert out.width == 120
     assert capsys.readouterr().out == "[red]a[/nothing] :smile:\n"
+
+
+def test_json_is_readable_in_any_language_and_never_holds_nan(capsys):
+    print_json([{"name": "Zoë 聲調", "value": None}])
+    assert capsys.readouterr().out == '[\n {\n  "name": "Zoë 聲調",\n  "value": null\n }\n]\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        print_json([float("nan")])
