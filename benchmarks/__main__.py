@@ -24,8 +24,9 @@ from otoscope.corpora.base import Clip, Corpus, Failure
 from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
 from otoscope.probes.moments import MomentAccumulator
-from otoscope.studies.pitch.cells import ClipReader, accumulate, fold_shards
+from otoscope.studies.pitch.cells import accumulate, fold_shards
 from otoscope.studies.pitch.plan import make_plan
+from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.score import ShardScorer
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import solve_layer

@@ -26,15 +26,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import resample
-from otoscope.corpora.base import SPLITS, Clip, Corpus, Failure, Split
+from otoscope.corpora.base import Clip, Corpus, Failure, Split
 from otoscope.corpora.registry import open_corpus
-from otoscope.errors import DataError, RunConflictError, SpecError
+from otoscope.errors import DataError, SpecError
 from otoscope.evaluation.splits import seeded_generator
 from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
@@ -49,70 +48,31 @@ from otoscope.store import (
     slug,
     write_arrays,
     write_json,
-    write_table,
 )
 from otoscope.studies.pitch.answer import write_answer
 from otoscope.studies.pitch.cells import (
     Cells,
-    ClipReader,
     accumulate,
     fold_shards,
     read_cells,
     read_header,
-    versions,
     write_cells,
 )
-from otoscope.studies.pitch.plan import Plan, Shard, make_plan, plan_token
+from otoscope.studies.pitch.ledger import SCHEMA, Ledger
+from otoscope.studies.pitch.plan import Plan, Shard, make_plan
+from otoscope.studies.pitch.progress import Progress, Quiet
+from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.score import ShardScorer
-from otoscope.studies.pitch.settings import PitchSettings, check_same
+from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
 from otoscope.studies.pitch.targets import Heard
 
-__all__ = ["ALL_LANGUAGES", "SCHEMA", "Progress", "Quiet", "RunResult", "run_pitch"]
+__all__ = ["ALL_LANGUAGES", "RunResult", "run_pitch"]
 
 Floats = NDArray[np.float64]
-SCHEMA = 1
 SHIFT_CLIPS = 16
 EXAMPLE_CLIPS = 2  # per tested language
 ALL_LANGUAGES = "all"
-
-
-class Progress(Protocol):
-    """Is told how far a run has come."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Begin a step.
-
-        Parameters
-        ----------
-        what : str
-            In words.
-        total : int
-            How many times :meth:`advance` will be called.
-        """
-        ...
-
-    def advance(self) -> None:
-        """Count one piece of the step."""
-        ...
-
-
-class Quiet:
-    """Progress that nobody sees."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Do nothing.
-
-        Parameters
-        ----------
-        what : str
-            Ignored.
-        total : int
-            Ignored.
-        """
-
-    def advance(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(slots=True)
@@ -203,8 +163,8 @@ def run_pitch(
     plan = make_plan(opened, settings)
     run = _Run(out, plan, settings, tracker, labels or LabelCache(), progress or Quiet())
     # Another language changes the pools of every model that the run has.
-    ready += [_reopen(name) for name in run.unfinished(before["models"]) if name not in names]
-    run.claim(opened, ready)
+    ready += [_reopen(name) for name in run.ledger.unfinished(before["models"]) if name not in names]
+    run.ledger.claim(opened, [model.info for model in ready], tracker.info, settings)
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=threads, user_api="blas"):
@@ -213,8 +173,9 @@ def run_pitch(
         probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
         run.pass_over("test", ready, shifts, probes)
     run.keep_examples()
-    run.finish(ready)
-    failures = run.failures(opened.failures)
+    for model in ready:
+        run.finish(model)
+    failures = run.ledger.failures(opened.failures)
     write_json(out / "failures.json", [{"clip": f.clip_id, "stage": f.stage, "reason": f.reason} for f in failures])
     run.progress.begin("answer", 1)
     write_answer(out)
@@ -266,125 +227,11 @@ class _Run:
         self.progress = progress
         self.reader = ClipReader(plan, settings, tracker, labels)
         self._probe_digests: dict[str, str] = {}
-        self._token = plan_token(
-            {"languages": plan.digests(), "regions": plan.regions, "tone_types": plan.tone_types}
-        )
+        self.ledger = Ledger(folder, plan)
 
-    def unfinished(self, models: Iterable[str]) -> list[str]:
-        """Name the models of the run that are not finished for this plan and this sound."""
-        done = self._done()
-        return [
-            name
-            for name in models
-            if done.get(name, {}).get("plan") != self._token
-            or any(self._suspects(name, code, split) for split in SPLITS for code in self.plan.languages_with(split))
-        ]
-
-    def _done(self) -> dict[str, dict[str, str]]:
-        path = self.folder / "done.json"
-        return read_json(path) if path.exists() else {}
-
-    def finish(self, models: Sequence[Model]) -> None:
-        """Say that models are finished, and for what."""
-        done = self._done()
-        for model in models:
-            name = model.info.name
-            done[name] = {
-                "plan": self._token,
-                "probes": self._probe_digests[name],
-                "sound": self._sound(model, "test"),
-            }
-        write_json(self.folder / "done.json", dict(sorted(done.items())))
-
-    def _journal(self, name: str, code: str, split: Split) -> Path:
-        return self.folder / "journal" / slug(name) / f"{code}.{split}.json"
-
-    def _suspects(self, name: str, code: str, split: Split) -> set[str]:
-        """Name the clips whose files are not those that a model heard, as far as size and time can tell."""
-        path = self._journal(name, code, split)
-        seen: dict[str, str] = read_json(path) if path.exists() else {}
-        clips = self.plan.clips(code, split)
-        return {clip.clip_id for clip in clips if seen.get(clip.clip_id) != clip.source.stamp()}
-
-    def _stamp(self, name: str, code: str, split: Split) -> None:
-        stamps = {clip.clip_id: clip.source.stamp() for clip in self.plan.clips(code, split)}
-        write_json(self._journal(name, code, split), stamps)
-
-    def claim(self, corpus: Corpus, models: Sequence[Model]) -> None:
-        """Write the identity of the run, or check that it is the one that stands there."""
-        path = self.folder / "run.json"
-        identity: dict[str, Any] = {
-            "schema": SCHEMA,
-            "settings": self.settings.describe(),
-            "tracker": self.tracker.info.describe(),
-            "cluster_key": self.plan.cluster_key,
-            "lambda_blocks": bool(self.plan.blocks),
-        }
-        digests = self.plan.digests()
-        described = {model.info.name: model.info.describe() for model in models}
-        before: dict[str, Any] = {}
-        if path.exists():
-            before = read_json(path)
-            self._check(before, identity, digests, described)
-        elif self.folder.exists() and any(self.folder.iterdir()):
-            raise RunConflictError(
-                f"{self.folder}: there are files here, and no run.json: this is not a run; name another folder"
-            )
-        known: dict[str, Any] = before.get("models", {})
-        write_json(
-            path,
-            {
-                **identity,
-                "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
-                "languages": digests,
-                "sources": list(self.plan.languages_with("train")),
-                "tested": list(self.plan.languages_with("test")),
-                "regions": self.plan.regions,
-                "tone_types": self.plan.tone_types,
-                "notes": list(self.plan.notes),
-                "models": {**known, **described},
-                "versions": versions(),
-            },
-        )
-        write_table(
-            self.folder / "clips.parquet",
-            [
-                {
-                    "clip": clip.clip_id,
-                    "language": shard.language,
-                    "split": shard.split,
-                    "shard": shard.shard_id,
-                    "cluster": self.plan.clusters[clip.clip_id],
-                }
-                for shard in self.plan.shards
-                for clip in shard.clips
-            ],
-        )
-
-    def _check(
-        self,
-        before: Mapping[str, Any],
-        identity: Mapping[str, Any],
-        digests: Mapping[str, str],
-        models: Mapping[str, Any],
-    ) -> None:
-        where = str(self.folder)
-        check_same({"schema": before.get("schema")}, {"schema": identity["schema"]}, where)
-        check_same(before["settings"], identity["settings"], where)
-        for key in ("tracker", "cluster_key", "lambda_blocks"):
-            check_same({key: before[key]}, {key: identity[key]}, where)
-        missing = sorted(set(before["languages"]) - set(digests))
-        changed = sorted(c for c, digest in digests.items() if before["languages"].get(c, digest) != digest)
-        if missing or changed:
-            said = [f"{', '.join(missing)} missing"] if missing else []
-            said += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []
-            raise RunConflictError(
-                f"{where}: the corpus is not the one that this run was made with: {'; '.join(said)}. Languages "
-                "may be added to a run, with the corpus as it was; for another corpus name another folder with --out"
-            )
-        for name, info in models.items():
-            if name in before["models"]:
-                check_same(before["models"][name], info, f"{where}: model {name}")
+    def finish(self, model: Model) -> None:
+        """Say in the books that a model is finished."""
+        self.ledger.finish(model.info.name, self._probe_digests[model.info.name])
 
     def made_of(
         self,
@@ -487,25 +334,21 @@ class _Run:
             model,
             shift,
             own,
-            self._path(model.info.name, code, split),
+            self.ledger.path(model.info.name, code, split),
             {"schema": SCHEMA, "parts": digest_of(parts)},
             parts,
         )
-
-    def _path(self, name: str, code: str, split: Split) -> Path:
-        room = "test" if split == "test" else "cells"
-        return self.folder / room / slug(name) / f"{code}.{split}.safetensors"
 
     def _stands(self, work: _Work, code: str, split: Split) -> bool:
         """Say whether a folded file is there, made of the same things and of the same sound."""
         found = read_header(work.path, work.made_of)
         if found is None:
             return False
-        suspects = self._suspects(work.model.info.name, code, split)
+        suspects = self.ledger.suspects(work.model.info.name, code, split)
         if not self._same_sound(found, [c for c in self.plan.clips(code, split) if c.clip_id in suspects]):
             return False
         if suspects:
-            self._stamp(work.model.info.name, code, split)
+            self.ledger.stamp(work.model.info.name, code, split)
         return True
 
     def _same_sound(self, found: Cells, clips: Sequence[Clip]) -> bool:
@@ -551,21 +394,10 @@ class _Run:
             for name, arrays in rows.items()
         }
         write_cells(work.path, total, work.made_of, extra)
-        self._stamp(work.model.info.name, shards[0].language, shards[0].split)
+        self.ledger.stamp(work.model.info.name, shards[0].language, shards[0].split)
         for shard in shards:
             work.part(shard).unlink(missing_ok=True)
         work.part(shards[0]).parent.rmdir()
-
-    def _sound(self, model: Model, *splits: Split) -> str:
-        """Give a digest of the sound that a model has heard."""
-        return digest_of(
-            {
-                f"{code}.{split}": found.sound
-                for split in splits
-                for code in self.plan.languages_with(split)
-                if (found := read_header(self._path(model.info.name, code, split)))
-            }
-        )
 
     def solve(self, model: Model, shift: Mapping[int, Floats]) -> dict[int, LayerProbes]:
         """Solve every layer from the folded cells."""
@@ -573,8 +405,8 @@ class _Run:
         about = {
             "schema": SCHEMA,
             "shards": digest_of({s.shard_id: self.made_of(model, s, shift) for s in learnt}),
-            "plan": self._token,
-            "sound": self._sound(model, "train", "dev"),
+            "plan": self.ledger.token,
+            "sound": self.ledger.sound(model.info.name, "train", "dev"),
         }
         self.progress.begin(f"{model.info.name}: solving", len(model.info.layers))
         solved: dict[int, LayerProbes] = {}
@@ -584,7 +416,7 @@ class _Run:
             if probes is None:
                 train, dev = (
                     {
-                        code: read_cells(self._path(model.info.name, code, split), shift, layer=layer.index)[0]
+                        code: read_cells(self.ledger.path(model.info.name, code, split), shift, layer=layer.index)[0]
                         for code in self.plan.languages_with(split)
                     }
                     for split in _LEARNT
@@ -611,16 +443,6 @@ class _Run:
         write_arrays(
             self.folder / "examples.safetensors", arrays, about={"clips": kept, "tracker": self.tracker.info.digest}
         )
-
-    def failures(self, before: Sequence[Failure]) -> list[Failure]:
-        """Gather the failures of the corpus and of all models of the run, each once."""
-        found = dict.fromkeys(before)
-        for name in read_json(self.folder / "run.json")["models"]:
-            for split in SPLITS:
-                for code in self.plan.languages_with(split):
-                    header = read_header(self._path(name, code, split))
-                    found.update(dict.fromkeys(header.failures if header else ()))
-        return list(found)
 
 
 def _digest_probes(probes: Mapping[int, LayerProbes]) -> str:

@@ -28,9 +28,10 @@ from otoscope.probes.solving import DEFAULT_LAMBDA, decompose
 from otoscope.representations.base import LayerInfo, Model
 from otoscope.representations.registry import open_model
 from otoscope.store import write_json
-from otoscope.studies.pitch.cells import ClipReader
 from otoscope.studies.pitch.plan import MIN_GROUPS, Plan, make_plan
-from otoscope.studies.pitch.run import ALL_LANGUAGES, Progress, Quiet
+from otoscope.studies.pitch.progress import Progress, Quiet
+from otoscope.studies.pitch.reader import ClipReader
+from otoscope.studies.pitch.run import ALL_LANGUAGES
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
 

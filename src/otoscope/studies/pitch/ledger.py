@@ -1,0 +1,279 @@
+"""The books of a run: who it is, what is finished, which sound was heard, where its files are.
+
+``run.json`` is the identity of a run. Asking for more models or languages extends it; asking for anything else is
+refused with the difference shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from otoscope.corpora.base import SPLITS, Corpus, Failure, Split
+from otoscope.errors import RunConflictError
+from otoscope.f0.base import TrackerInfo
+from otoscope.representations.base import ModelInfo
+from otoscope.store import digest_of, read_json, slug, write_json, write_table
+from otoscope.studies.pitch.cells import read_header, versions
+from otoscope.studies.pitch.plan import Plan, plan_token
+from otoscope.studies.pitch.settings import PitchSettings, check_same
+
+__all__ = ["SCHEMA", "Ledger"]
+
+SCHEMA = 1
+
+
+class Ledger:
+    """The books of one run directory.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    plan : Plan
+        What the run is asked to do now.
+    """
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self.token = plan_token({"languages": plan.digests(), "regions": plan.regions, "tone_types": plan.tone_types})
+
+    def claim(
+        self, corpus: Corpus, models: Sequence[ModelInfo], tracker: TrackerInfo, settings: PitchSettings
+    ) -> None:
+        """Write the identity of the run, or check that it is the one that stands there.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            Its name, licence and citation are kept.
+        models : sequence of ModelInfo
+            Those that are asked for now; others that the run has stay.
+        tracker : TrackerInfo
+            What makes the labels.
+        settings : PitchSettings
+            Everything else.
+
+        Raises
+        ------
+        RunConflictError
+            If the run was made with other settings, models of the same name, or clips.
+        """
+        path = self.folder / "run.json"
+        identity: dict[str, Any] = {
+            "schema": SCHEMA,
+            "settings": settings.describe(),
+            "tracker": tracker.describe(),
+            "cluster_key": self.plan.cluster_key,
+            "lambda_blocks": bool(self.plan.blocks),
+        }
+        digests = self.plan.digests()
+        described = {info.name: info.describe() for info in models}
+        before: dict[str, Any] = {}
+        if path.exists():
+            before = read_json(path)
+            self._check(before, identity, digests, described)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise RunConflictError(
+                f"{self.folder}: there are files here, and no run.json: this is not a run; name another folder"
+            )
+        known: dict[str, Any] = before.get("models", {})
+        write_json(
+            path,
+            {
+                **identity,
+                "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
+                "languages": digests,
+                "sources": list(self.plan.languages_with("train")),
+                "tested": list(self.plan.languages_with("test")),
+                "regions": self.plan.regions,
+                "tone_types": self.plan.tone_types,
+                "notes": list(self.plan.notes),
+                "models": {**known, **described},
+                "versions": versions(),
+            },
+        )
+        write_table(
+            self.folder / "clips.parquet",
+            [
+                {
+                    "clip": clip.clip_id,
+                    "language": shard.language,
+                    "split": shard.split,
+                    "shard": shard.shard_id,
+                    "cluster": self.plan.clusters[clip.clip_id],
+                }
+                for shard in self.plan.shards
+                for clip in shard.clips
+            ],
+        )
+
+    def _check(
+        self,
+        before: Mapping[str, Any],
+        identity: Mapping[str, Any],
+        digests: Mapping[str, str],
+        models: Mapping[str, Any],
+    ) -> None:
+        where = str(self.folder)
+        check_same({"schema": before.get("schema")}, {"schema": identity["schema"]}, where)
+        check_same(before["settings"], identity["settings"], where)
+        for key in ("tracker", "cluster_key", "lambda_blocks"):
+            check_same({key: before[key]}, {key: identity[key]}, where)
+        missing = sorted(set(before["languages"]) - set(digests))
+        changed = sorted(c for c, digest in digests.items() if before["languages"].get(c, digest) != digest)
+        if missing or changed:
+            said = [f"{', '.join(missing)} missing"] if missing else []
+            said += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []
+            raise RunConflictError(
+                f"{where}: the corpus is not the one that this run was made with: {'; '.join(said)}. Languages "
+                "may be added to a run, with the corpus as it was; for another corpus name another folder with --out"
+            )
+        for name, info in models.items():
+            if name in before["models"]:
+                check_same(before["models"][name], info, f"{where}: model {name}")
+
+    def path(self, name: str, code: str, split: Split) -> Path:
+        """Give the folded file of a model, language and split.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        code : str
+            The language.
+        split : {"train", "dev", "test"}
+            The split.
+
+        Returns
+        -------
+        Path
+            Under ``cells`` or ``test``.
+        """
+        room = "test" if split == "test" else "cells"
+        return self.folder / room / slug(name) / f"{code}.{split}.safetensors"
+
+    def unfinished(self, models: Iterable[str]) -> list[str]:
+        """Name the models of the run that are not finished for this plan and this sound.
+
+        Parameters
+        ----------
+        models : iterable of str
+            To choose from.
+
+        Returns
+        -------
+        list of str
+            In the order in which they come.
+        """
+        done = self._done()
+        return [
+            name
+            for name in models
+            if done.get(name, {}).get("plan") != self.token
+            or any(self.suspects(name, code, split) for split in SPLITS for code in self.plan.languages_with(split))
+        ]
+
+    def _done(self) -> dict[str, dict[str, str]]:
+        path = self.folder / "done.json"
+        return read_json(path) if path.exists() else {}
+
+    def finish(self, model: str, probes: str) -> None:
+        """Say that a model is finished, and for what.
+
+        Parameters
+        ----------
+        model : str
+            Which.
+        probes : str
+            Digest of its probes.
+        """
+        done = self._done()
+        done[model] = {"plan": self.token, "probes": probes, "sound": self.sound(model, "test")}
+        write_json(self.folder / "done.json", dict(sorted(done.items())))
+
+    def _journal(self, name: str, code: str, split: Split) -> Path:
+        return self.folder / "journal" / slug(name) / f"{code}.{split}.json"
+
+    def suspects(self, name: str, code: str, split: Split) -> set[str]:
+        """Name the clips whose files are not those that a model heard, as far as size and time can tell.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        code : str
+            The language.
+        split : {"train", "dev", "test"}
+            The split.
+
+        Returns
+        -------
+        set of str
+            Ids of clips.
+        """
+        path = self._journal(name, code, split)
+        seen: dict[str, str] = read_json(path) if path.exists() else {}
+        clips = self.plan.clips(code, split)
+        return {clip.clip_id for clip in clips if seen.get(clip.clip_id) != clip.source.stamp()}
+
+    def stamp(self, name: str, code: str, split: Split) -> None:
+        """Keep the sizes and times of the files that a model heard.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        code : str
+            The language.
+        split : {"train", "dev", "test"}
+            The split.
+        """
+        stamps = {clip.clip_id: clip.source.stamp() for clip in self.plan.clips(code, split)}
+        write_json(self._journal(name, code, split), stamps)
+
+    def sound(self, model: str, *splits: Split) -> str:
+        """Give a digest of the sound that a model has heard.
+
+        Parameters
+        ----------
+        model : str
+            Which.
+        *splits : {"train", "dev", "test"}
+            Of which clips.
+
+        Returns
+        -------
+        str
+            64 hexadecimal characters.
+        """
+        return digest_of(
+            {
+                f"{code}.{split}": found.sound
+                for split in splits
+                for code in self.plan.languages_with(split)
+                if (found := read_header(self.path(model, code, split)))
+            }
+        )
+
+    def failures(self, before: Sequence[Failure]) -> list[Failure]:
+        """Gather the failures of the corpus and of all models of the run, each once.
+
+        Parameters
+        ----------
+        before : sequence of Failure
+            Those of the corpus.
+
+        Returns
+        -------
+        list of Failure
+            In the order in which they came about.
+        """
+        found = dict.fromkeys(before)
+        for name in read_json(self.folder / "run.json")["models"]:
+            for split in SPLITS:
+                for code in self.plan.languages_with(split):
+                    header = read_header(self.path(name, code, split))
+                    found.update(dict.fromkeys(header.failures if header else ()))
+        return list(found)
