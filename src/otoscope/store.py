@@ -314,10 +314,21 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     -------
     list of dict
         As written.
+
+    Raises
+    ------
+    SpecError
+        If it is missing, damaged or no Parquet.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.read_table(path).to_pylist()
+    try:
+        return pq.read_table(path).to_pylist()
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError) as error:
+        raise SpecError(f"{path}: is damaged or no Parquet ({error}); remove it") from error
 
 
 def cache_root() -> Path:

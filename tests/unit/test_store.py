@@ -363,3 +363,14 @@ def test_a_json_file_is_readable_by_people_and_by_any_reader(tmp_path):
     assert "Bình" in text
     assert text.count("\n") > 2
     assert json.loads(text) == {"name": "Bình", "values": [1]}
+
+
+def test_a_table_that_is_missing_or_damaged_is_said_so(tmp_path):
+    path = tmp_path / "table.parquet"
+    with pytest.raises(SpecError, match="no such file"):
+        read_table(path)
+    write_table(path, [{"a": 1, "b": None}, {"a": 2, "b": "x"}])
+    assert read_table(path) == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(SpecError, match="is damaged or no Parquet"):
+        read_table(path)
