@@ -175,7 +175,10 @@ def read_audio(
             channels = file.read(last - first, dtype="float32", always_2d=True)
             rate, promised = file.samplerate, last - first
     except (soundfile.SoundFileError, OSError) as error:
-        raise DataError(clip_id, f"cannot be decoded: {str(error).rstrip('.')}") from error
+        said = str(error).rstrip(".")
+        if "does not exist" in said:  # it does; libsndfile says so of what it takes for an MP3 and is none
+            said = "holds no sound in a format that is known"
+        raise DataError(clip_id, f"cannot be decoded: {said}") from error
     if len(channels) < promised:
         raise DataError(clip_id, f"truncated: {promised} samples are promised and {len(channels)} can be decoded")
     mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float64)

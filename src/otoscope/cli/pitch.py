@@ -86,7 +86,10 @@ def run(
         )
     profiles, subtitle = _profiles(out)
     shown = [p for p in profiles if p.points] or profiles[:1]
-    title = next((p.headline for p in reversed(shown) if p.headline), "Pitch by layer")
+    headlined = next((p for p in reversed(shown) if p.headline), None)
+    title = "Pitch by layer" if headlined is None else headlined.headline
+    if headlined is not None and headlined.role == "lolo":
+        title += ", in languages that the probe never saw"
     write_text(out / "profile.svg", profile_svg(shown, title=title, subtitle=subtitle))
     if as_json:
         print_json(read_answer(out)[0])

@@ -22,7 +22,7 @@ __all__ = ["CORRECTION_S", "KaldiTracker", "voicing_from_pov_feature"]
 CORRECTION_S = 0.0034
 """Seconds added to the frames' nominal centres; see :class:`KaldiTracker` for how it was measured."""
 
-ADAPTER = 2  # raised when a change in this file changes labels, so that no cache mixes old with new
+ADAPTER = 3  # raised when a change in this file changes labels, so that no cache mixes old with new
 SAMPLE_RATE = 16_000
 _INT16 = 32_768.0
 _STEP_MS = 0.25  # one sample at the 4 kHz at which Kaldi correlates
@@ -251,5 +251,7 @@ class KaldiTracker:
             # Mirrored ends of three periods, so that the filter has settled where the clip begins.
             margin = min(samples.size - 1, round(3 * SAMPLE_RATE / self.highpass_hz))
             samples = sosfiltfilt(filters, samples, padlen=margin, padtype="even")
+        # Floating-point files may hold any scale; beyond full scale Kaldi's single precision gives way.
+        samples = samples / max(1.0, float(np.abs(samples).max()))
         samples = (samples * _INT16).astype(np.float32)
         return np.asarray(knf.compute_and_process_kaldi_pitch(pitch, columns, samples), dtype=np.float32)

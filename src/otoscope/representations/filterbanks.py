@@ -88,7 +88,10 @@ def mel_power(samples: NDArray[np.float32], *, bands: int, n_fft: int = N_FFT) -
         part = slice(first, min(first + _BLOCK, n_frames))
         spectrum: NDArray[np.complex128] = np.asarray(scipy.fft.rfft(frames[part] * window, n=n_fft, axis=1))
         squares = np.square(spectrum.real) + np.square(spectrum.imag)
-        power[part] = squares.astype(np.float32) @ filters
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # beyond single precision: the layer refuses what is not finite
+            power[part] = squares.astype(np.float32) @ filters
     return power
 
 

@@ -190,3 +190,12 @@ def test_rumble_below_the_range_is_not_voice():
     assert errors[0.0][1] > errors[40.0][1] + 0.1
     with pytest.raises(SpecError, match="highpass_hz is 80"):
         KaldiTracker(highpass_hz=80.0)
+
+
+def test_a_file_at_the_scale_of_16_bit_integers_is_heard_like_any_other():
+    speech, _, _ = speechlike(2)
+    loud = Waveform((32_768 * speech.samples).astype(np.float32), 16_000, "loud")
+    one, other = KaldiTracker().track(speech), KaldiTracker().track(loud)
+    assert np.mean(one.voiced == other.voiced) > 0.99
+    both = one.voiced & other.voiced
+    assert np.median(np.abs(cents(other.f0_hz[both], one.f0_hz[both]))) < 1

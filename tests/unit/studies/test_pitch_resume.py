@@ -243,3 +243,16 @@ def test_a_mean_says_over_how_many_languages_it_is(tmp_path):
     n = {r["train"]: r["n_languages"] for r in rows if r["target"] == "log2_f0" and r["layer"] == 1}
     assert (n["own"], n["lolo"]) == (3, 4)
     assert np.all([r["control_shift"] is not None for r in rows if r["value"] is not None])
+
+
+def test_a_run_that_could_hear_nothing_leaves_its_folder_free(tmp_path):
+    corpus = planted_corpus(languages=("en_us", "cmn_hans_cn"))
+    deaf = PlantedModel(name="deaf", strengths=(1.0,), fails_on=tuple(clip.clip_id for clip in corpus.clips))
+    with pytest.raises(SpecError, match="none of the 32 training clips could be used"):
+        run(tmp_path / "run", corpus, [A, deaf])
+    assert not (tmp_path / "run").exists()
+    run(tmp_path / "run", corpus.only(["en_us"]), [A])
+    with pytest.raises(SpecError, match="none of the"):
+        run(tmp_path / "run", corpus.only(["en_us"]), [deaf])
+    assert list(read_json(tmp_path / "run" / "run.json")["models"]) == ["planted"]
+    assert read_answer(tmp_path / "run")[0]  # what stood can be read

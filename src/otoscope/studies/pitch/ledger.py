@@ -22,6 +22,7 @@ from otoscope.studies.pitch.settings import PitchSettings, check_same
 __all__ = ["SCHEMA", "Ledger"]
 
 SCHEMA = 1
+_CLAIMED = ("run.json", "clips.parquet")
 
 
 class Ledger:
@@ -133,6 +134,23 @@ class Ledger:
         for name, info in models.items():
             if name in before["models"]:
                 check_same(before["models"][name], info, f"{where}: model {name}")
+
+    def withdraw(self, before: Mapping[str, Any]) -> None:
+        """Take the last claim back, because nothing could be done.
+
+        Parameters
+        ----------
+        before : mapping
+            What ``run.json`` said; without models for a new run, whose folder is left free.
+        """
+        if before["models"]:
+            write_json(self.folder / "run.json", dict(before))
+            return
+        for path in (*(self.folder / name for name in _CLAIMED), *(self.folder / "shifts").glob("*.safetensors")):
+            path.unlink(missing_ok=True)
+        for folder in (self.folder / "shifts", self.folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def path(self, name: str, code: str, split: Split) -> Path:
         """Give the folded file of a model, language and split.

@@ -168,7 +168,11 @@ def run_pitch(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=threads, user_api="blas"):
-        shifts = {model.info.name: run.shifts(model) for model in ready}
+        try:
+            shifts = {model.info.name: run.shifts(model) for model in ready}
+        except SpecError:
+            run.ledger.withdraw(before)  # a model that could hear nothing leaves the run as it was
+            raise
         run.pass_over("train", ready, shifts)
         probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
         run.pass_over("test", ready, shifts, probes)
