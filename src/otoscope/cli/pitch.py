@@ -120,8 +120,9 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
         said += (
             f"; mean over {counted(len(first.languages), 'language')}, "
             f"{counted(row['n_utterances'], 'test utterance')}, {row['n_frames']:,} frames, "
-            f"{counted(row['n_groups'], 'group')} ({about['cluster_key']}) resampled"
+            f"{counted(row['n_groups'], 'group')} ({about['cluster_key']})"
         )
+        said += " resampled" if row["low"] is not None else ": no intervals"
     return profiles, said
 
 
@@ -133,13 +134,16 @@ def _print_profiles(folder: Path) -> None:
 
     out = console()
     profiles, subtitle = _profiles(folder)
-    out.print(Text(subtitle, style=QUIET), "")
+    rows, answer = read_answer(folder)
+    out.print(Text(subtitle, style=QUIET))
+    for note in answer["notes"]:
+        out.print(Text(note, style=QUIET))
+    out.print()
     for profile in profiles:
         print_profile(out, profile)
-    rows, answer = read_answer(folder)
     shown = [r for r in rows if r["train"] in SHOWN_ROLES and r["test"] == "mean" and r["target"] == "log2_f0"]
-    for note in (*answer["notes"], *dict.fromkeys(r["flag"] for r in shown if r["flag"])):
-        out.print(Text(note, style=QUIET))
+    for flag in dict.fromkeys(r["flag"] for r in shown if r["flag"]):
+        out.print(Text(flag, style=QUIET))
     if answer["n_failures"]:
         said = f"{left_out(answer['n_failures'])}: see {folder / 'failures.json'}"
         out.print(Text(said, style=QUIET), soft_wrap=True)
@@ -235,10 +239,18 @@ def sweep(
     if as_json:
         print_json(rows)
     else:
-        from otoscope.report.terminal import sweep_table
+        from otoscope.report.terminal import QUIET, sweep_table
+        from otoscope.report.tokens import DASH
 
         screen = console()
         screen.print(sweep_table(cast("list[dict[str, Any]]", rows), width=screen.width))
+        frames = sorted({cast("int", row["n_frames"]) for row in rows})
+        counts = f"{frames[0]:,}" if len(frames) == 1 else f"{frames[0]:,} to {frames[-1]:,}"
+        screen.print(
+            f"On {counts} test frames that are voiced at every shift, so not the frames of the profile. "
+            f"No intervals: a flat row has no peak worth naming. {DASH}: the highest is at an end of the range.",
+            style=QUIET,
+        )
     say_failures(failures, "")
     if failures:
         raise typer.Exit(1)

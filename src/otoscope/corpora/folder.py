@@ -64,7 +64,7 @@ SPLIT_FOLDERS: Mapping[str, Split] = {
     "test": "test",
 }
 SPLIT_WORDS: Mapping[str, Split] = {**SPLIT_FOLDERS, "val": "dev"}
-TYPO_LIKENESS = 0.75  # difflib's ratio: "langauge" and "slit" are above it
+TYPO_LIKENESS = 0.7  # difflib's ratio: "langauge", "slit" and "spkr" are above it
 SHOWN_FAILURES = 3
 MAX_QUOTED_LINES = 50  # over which one quoted field may go on
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -149,6 +149,8 @@ def _headline(points: Sequence[Point]) -> str:
     if best is None:
         return ""
     row = best.scores["within_r"]
+    if row["low"] is None:
+        return f"Too few groups to say which layer holds most pitch: {row['reason']}"
     others = [(row["baseline"], "the best baseline"), (best.untrained["within_r"], "its untrained copy")]
     reached = [f"{name} reaches {number(value)}" for value, name in others if value is not None]
     found = f"{best.model} layer {best.layer} holds most pitch: r {number(row['value'])} within utterances"
@@ -163,8 +165,8 @@ def _compared(contrasts: Sequence[Row], best: Point, role: str, metric: str) -> 
             continue
         name = f"the best baseline ({c['other']})" if c["against"] == "baseline" else "its untrained copy"
         if c["low"] is None or c["high"] is None:
-            parts.append(f"{number(abs(c['value']))} {'above' if c['value'] >= 0 else 'below'} {name}")
-        elif c["low"] > 0:
+            continue  # a difference without an interval says nothing
+        if c["low"] > 0:
             parts.append(f"{interval(c['value'], c['low'], c['high'])} above {name}")
         elif c["high"] < 0:
             parts.append(f"{interval(-c['value'], -c['high'], -c['low'])} below {name}")
@@ -178,6 +180,11 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
     if best is None:
         return ""
     row = best.scores["within_r"]
+    if row["low"] is None:
+        return (
+            f"There is no interval ({row['reason']}), so no layer can be said to hold most pitch; "
+            f"the highest r is that of {best.model} layer {best.layer} ({best.layer_name}), {number(row['value'])}."
+        )
     where = {"own": " in its own language", "lolo": " in languages that the probe never saw"}.get(role, "")
     n_layers = len({p.layer for p in points if p.model == best.model})
     which = f"Of the {n_layers} layers of {best.model}, layer" if n_layers > 1 else f"{best.model} layer"
@@ -191,5 +198,4 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
         for metric, name in (("within_r", "r"), ("r2", "R2"))
         if (parts := _compared(contrasts, best, role, metric))
     )
-    unsure = f" There is no interval: {row['reason']}." if row["low"] is None and row["reason"] else ""
-    return said + compared + unsure
+    return said + compared

@@ -214,7 +214,9 @@ def sweep_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Group:
     lags = [f"{line[0]['lag_ms']:.4g}" for line in lines]
     names = [f"{model} {layer} {name}" for model, layer, name in layers]
     tops = [max((row["within_r"] for row in line if row["within_r"] is not None), default=None) for line in lines]
-    peaks = [DASH if line[0]["best_shift_ms"] is None else f"{line[0]['best_shift_ms']:.0f} ms" for line in lines]
+    peaks = [
+        DASH if line[0]["best_shift_ms"] is None else f"{round(line[0]['best_shift_ms']):d} ms" for line in lines
+    ]
     widths = [
         max(len(f"{shift:g}"), *(len(number(line[i]["within_r"])) for line in lines))
         for i, shift in enumerate(shifts)

@@ -321,7 +321,7 @@ def test_with_few_groups_lambda_is_not_chosen_and_there_is_no_interval(tmp_path)
     row = one(read_answer(tmp_path / "run")[0], model="planted", layer=1, train="own", metric="r2")
     assert row["low"] is None
     assert "has 2 groups to resample; 8 are needed" in row["reason"]
-    assert row["flag"] == "lambda not chosen: 6 groups, 10 are needed"
+    assert "lambda is 0.001 and was not chosen: train and dev have 6 groups; 10 are needed" in row["flag"]
     probes = read_probes(tmp_path / "run" / "probes" / "planted" / "1.safetensors")
     assert set(probes.get("own", "en_us", "voiced").probe.lambdas) == {1e-3}
 

@@ -241,15 +241,17 @@ def _fit(
     whole = decompose(pool)
     if probe == "ols":
         return whole.ols(), None
+    unchosen = f"The ridge penalty lambda is {DEFAULT_LAMBDA:g} and was not chosen:"
     if n_groups < MIN_GROUPS:
-        return whole.ridge(DEFAULT_LAMBDA), f"lambda not chosen: {n_groups} groups, {MIN_GROUPS} are needed"
+        why = f"train and dev have {n_groups} groups; {MIN_GROUPS} are needed."
+        return whole.ridge(DEFAULT_LAMBDA), f"{unchosen} {why}"
     errors = [
         path_errors(whole if len(steps) == 1 else decompose(fit), judge) * judge.n
         for fit, judge in steps
         if fit is not None and judge is not None and fit.n > 0 and judge.n > 0
     ]
     if len(errors) < min(2, len(steps)):
-        return whole.ridge(DEFAULT_LAMBDA), "lambda not chosen: no held-out frames in the training languages"
+        return whole.ridge(DEFAULT_LAMBDA), f"{unchosen} the training languages have no held-out frames."
     return whole.ridge(choose_lambdas(np.sum(errors, axis=0))), None
 
 
