@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from otoscope.report.tokens import interval, number
+from otoscope.studies.pitch.answer import MEAN
+from otoscope.studies.pitch.score import MATRIX_TARGET as TARGET
 
 __all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile"]
 
 Row = dict[str, Any]
-TARGET = "log2_f0"
-MEAN = "mean"
 ROLE_TITLES = {
     "own": "Probe trained on the same language",
     "lolo": "Probe trained on other languages only",

@@ -38,7 +38,8 @@ class Ledger:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
-        self.token = plan_token({"languages": plan.digests(), "regions": plan.regions, "tone_types": plan.tone_types})
+        self.digests = plan.digests()
+        self.token = plan_token({"languages": self.digests, "regions": plan.regions, "tone_types": plan.tone_types})
 
     def claim(
         self, corpus: Corpus, models: Sequence[ModelInfo], tracker: TrackerInfo, settings: PitchSettings
@@ -69,12 +70,11 @@ class Ledger:
             "cluster_key": self.plan.cluster_key,
             "lambda_blocks": bool(self.plan.blocks),
         }
-        digests = self.plan.digests()
         described = {info.name: info.describe() for info in models}
         before: dict[str, Any] = {}
         if path.exists():
             before = read_json(path)
-            self._check(before, identity, digests, described)
+            self._check(before, identity, described)
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise RunConflictError(
                 f"{self.folder}: there are files here, and no run.json: this is not a run; name another folder"
@@ -85,7 +85,7 @@ class Ledger:
             {
                 **identity,
                 "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
-                "languages": digests,
+                "languages": self.digests,
                 "sources": list(self.plan.languages_with("train")),
                 "tested": list(self.plan.languages_with("test")),
                 "regions": self.plan.regions,
@@ -114,7 +114,6 @@ class Ledger:
         self,
         before: Mapping[str, Any],
         identity: Mapping[str, Any],
-        digests: Mapping[str, str],
         models: Mapping[str, Any],
     ) -> None:
         where = str(self.folder)
@@ -122,8 +121,8 @@ class Ledger:
         check_same(before["settings"], identity["settings"], where)
         for key in ("tracker", "cluster_key", "lambda_blocks"):
             check_same({key: before[key]}, {key: identity[key]}, where)
-        missing = sorted(set(before["languages"]) - set(digests))
-        changed = sorted(c for c, digest in digests.items() if before["languages"].get(c, digest) != digest)
+        missing = sorted(set(before["languages"]) - set(self.digests))
+        changed = sorted(c for c, digest in self.digests.items() if before["languages"].get(c, digest) != digest)
         if missing or changed:
             said = [f"{', '.join(missing)} missing"] if missing else []
             said += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []

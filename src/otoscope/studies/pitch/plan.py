@@ -14,8 +14,19 @@ from otoscope.evaluation.splits import connected_groups, hash_block, seeded_gene
 from otoscope.store import digest_of
 from otoscope.studies.pitch.settings import PitchSettings
 
-__all__ = ["LAMBDA_BLOCKS", "MATRIX_BLOCKS", "MIN_GROUPS", "Plan", "Shard", "SwapOrder", "make_plan", "plan_token"]
+__all__ = [
+    "LAMBDA_BLOCKS",
+    "LEARNT",
+    "MATRIX_BLOCKS",
+    "MIN_GROUPS",
+    "Plan",
+    "Shard",
+    "SwapOrder",
+    "make_plan",
+    "plan_token",
+]
 
+LEARNT: tuple[Split, ...] = ("train", "dev")  # the splits that probes are made from
 LAMBDA_BLOCKS = 5
 MATRIX_BLOCKS = 32
 MIN_GROUPS = 10

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from otoscope.audio import Waveform
-from otoscope.corpora.base import Clip, Failure
+from otoscope.corpora.base import Clip, Failure, Split
 from otoscope.errors import DataError
-from otoscope.f0.base import F0Track, Tracker
+from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
 from otoscope.studies.pitch.plan import Plan, SwapOrder
 from otoscope.studies.pitch.settings import PitchSettings
@@ -33,7 +32,7 @@ class ClipReader:
 
     def __init__(self, plan: Plan, settings: PitchSettings, tracker: Tracker, labels: LabelCache) -> None:
         self._plan, self._settings, self._tracker, self._labels = plan, settings, tracker, labels
-        self._orders: dict[tuple[str, str], SwapOrder] = {}
+        self._orders: dict[tuple[str, Split], SwapOrder] = {}
         self._kept: dict[str, Heard | Failure] = {}
 
     def forget(self) -> None:
@@ -70,14 +69,11 @@ class ClipReader:
         except DataError as error:
             return Failure(clip.clip_id, "audio", error.problem)
         try:
-            return Heard(waveform, self._track(waveform))
+            return Heard(waveform, self._labels.track(self._tracker, waveform))
         except DataError as error:
             return Failure(clip.clip_id, "labels", error.problem)
 
-    def _track(self, waveform: Waveform) -> F0Track:
-        return self._labels.track(self._tracker, waveform)
-
-    def partner(self, clip: Clip, split: str) -> Heard | None:
+    def partner(self, clip: Clip, split: Split) -> Heard | None:
         """Find whose sequences the ``swap`` control takes.
 
         Parameters
@@ -94,8 +90,7 @@ class ClipReader:
         """
         key = (clip.language, split)
         if key not in self._orders:
-            clips = [c for s in self._plan.shards if (s.language, s.split) == key for c in s.clips]
-            self._orders[key] = SwapOrder(clips, seed=self._settings.seed)
+            self._orders[key] = SwapOrder(self._plan.clips(*key), seed=self._settings.seed)
         for other in self._orders[key].partners(clip):
             heard = self.hear(other)
             if isinstance(heard, Heard) and np.count_nonzero(heard.track.voiced) >= MIN_VOICED:

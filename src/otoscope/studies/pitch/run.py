@@ -59,7 +59,7 @@ from otoscope.studies.pitch.cells import (
     write_cells,
 )
 from otoscope.studies.pitch.ledger import SCHEMA, Ledger
-from otoscope.studies.pitch.plan import Plan, Shard, make_plan
+from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan
 from otoscope.studies.pitch.progress import Progress, Quiet
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.score import ShardScorer
@@ -173,9 +173,9 @@ def run_pitch(
         except SpecError:
             run.ledger.withdraw(before)  # a model that could hear nothing leaves the run as it was
             raise
-        run.pass_over("train", ready, shifts)
+        run.pass_over(ready, shifts)
         probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
-        run.pass_over("test", ready, shifts, probes)
+        run.pass_over(ready, shifts, probes)
     run.keep_examples()
     for model in ready:
         run.finish(model)
@@ -194,9 +194,6 @@ def _reopen(name: str) -> Model:
         raise SpecError(
             f"this run also has the model {name}, which must be done anew: pass it again ({error})"
         ) from error
-
-
-_LEARNT: tuple[Split, ...] = ("train", "dev")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,32 +227,35 @@ class _Run:
         self.folder, self.plan, self.settings, self.tracker = folder, plan, settings, tracker
         self.progress = progress
         self.reader = ClipReader(plan, settings, tracker, labels)
-        self._probe_digests: dict[str, str] = {}
         self.ledger = Ledger(folder, plan)
+        self._probe_digests: dict[str, str] = {}
+        self._settled = {
+            "schema": SCHEMA,
+            "tracker": tracker.info.digest,
+            "settings": digest_of(settings.describe()),
+        }
+        self._clip_digests = {
+            shard.shard_id: digest_of(
+                [[c.describe(), plan.clusters[c.clip_id], plan.blocks.get(c.clip_id)] for c in shard.clips]
+            )
+            for shard in plan.shards
+        }
 
     def finish(self, model: Model) -> None:
         """Say in the books that a model is finished."""
         self.ledger.finish(model.info.name, self._probe_digests[model.info.name])
 
     def made_of(
-        self,
-        model: Model,
-        shard: Shard,
-        shift: Mapping[int, Floats],
-        probes: Mapping[str, Mapping[int, LayerProbes]] | None = None,
-    ) -> dict[str, object]:
-        """Say what a shard's file depends on."""
-        return {
-            "probes": self._probe_digests[model.info.name] if probes is not None else None,
-            "schema": SCHEMA,
+        self, model: Model, shards: Sequence[Shard], shift: Mapping[int, Floats], *, with_probes: bool = False
+    ) -> dict[str, dict[str, object]]:
+        """Say what the files of shards depend on, by the ids of the shards."""
+        of_model = {
+            **self._settled,
             "model": model.info.digest,
-            "tracker": self.tracker.info.digest,
-            "settings": digest_of(self.settings.describe()),
             "shift": digest_arrays({str(i): vector for i, vector in shift.items()}),
-            "clips": digest_of(
-                [[c.describe(), self.plan.clusters[c.clip_id], self.plan.blocks.get(c.clip_id)] for c in shard.clips]
-            ),
+            "probes": self._probe_digests[model.info.name] if with_probes else None,
         }
+        return {s.shard_id: {**of_model, "clips": self._clip_digests[s.shard_id]} for s in shards}
 
     def shifts(self, model: Model) -> dict[int, Floats]:
         """Give the mean state of 16 seeded training clips, for each layer."""
@@ -298,13 +298,15 @@ class _Run:
 
     def pass_over(
         self,
-        what: str,
         models: Sequence[Model],
         shifts: Mapping[str, Mapping[int, Floats]],
         probes: Mapping[str, Mapping[int, LayerProbes]] | None = None,
     ) -> None:
-        """Do what is missing of a pass, language by language; each clip is read once for all models."""
-        splits: tuple[Split, ...] = ("test",) if what == "test" else ("train", "dev")
+        """Do what is missing of a pass, language by language; each clip is read once for all models.
+
+        Without probes it is the pass over train and dev clips, with probes the one over test clips.
+        """
+        splits: tuple[Split, ...] = ("test",) if probes else LEARNT
         todo: list[tuple[str, Split, list[_Work]]] = []
         for split in splits:
             for code in self.plan.languages_with(split):
@@ -313,7 +315,7 @@ class _Run:
                 if missing:
                     todo.append((code, split, missing))
         self.progress.begin(
-            "test clips" if what == "test" else "train and dev clips",
+            f"{' and '.join(splits)} clips",
             sum(len(self.plan.clips(code, split)) * len(missing) for code, split, missing in todo),
         )
         for code, split, missing in todo:
@@ -332,7 +334,7 @@ class _Run:
         shift: Mapping[int, Floats],
         probes: Mapping[str, Mapping[int, LayerProbes]] | None,
     ) -> _Work:
-        parts = {s.shard_id: self.made_of(model, s, shift, probes) for s in self.plan.of(code, split)}
+        parts = self.made_of(model, self.plan.of(code, split), shift, with_probes=bool(probes))
         own = probes[model.info.name] if probes else None
         return _Work(
             model,
@@ -408,9 +410,9 @@ class _Run:
         learnt = [s for s in self.plan.shards if s.split != "test"]
         about = {
             "schema": SCHEMA,
-            "shards": digest_of({s.shard_id: self.made_of(model, s, shift) for s in learnt}),
+            "shards": digest_of(self.made_of(model, learnt, shift)),
             "plan": self.ledger.token,
-            "sound": self.ledger.sound(model.info.name, "train", "dev"),
+            "sound": self.ledger.sound(model.info.name, *LEARNT),
         }
         self.progress.begin(f"{model.info.name}: solving", len(model.info.layers))
         solved: dict[int, LayerProbes] = {}
@@ -423,7 +425,7 @@ class _Run:
                         code: read_cells(self.ledger.path(model.info.name, code, split), shift, layer=layer.index)[0]
                         for code in self.plan.languages_with(split)
                     }
-                    for split in _LEARNT
+                    for split in LEARNT
                 )
                 probes = solve_layer(self.plan, shift[layer.index], train, dev, probe=self.settings.probe)
                 write_probes(path, probes, about)

@@ -25,7 +25,17 @@ from otoscope.studies.pitch.plan import LAMBDA_BLOCKS, MIN_GROUPS, Plan
 from otoscope.studies.pitch.settings import ProbeKind
 from otoscope.studies.pitch.targets import DOMAINS, MASKS, Domain, domain_columns
 
-__all__ = ["ROLES", "LayerProbes", "ProbeSet", "read_probes", "solve_layer", "train_set", "write_probes"]
+__all__ = [
+    "ROLES",
+    "LayerProbes",
+    "ProbeSet",
+    "fit_pool",
+    "fold_domain",
+    "read_probes",
+    "solve_layer",
+    "train_set",
+    "write_probes",
+]
 
 Floats = NDArray[np.float64]
 ROLES: tuple[str, ...] = ("own", "lolo", "region", "tone", "pool")
@@ -206,7 +216,7 @@ def solve_layer(
             if pool is None or pool.n <= 0:
                 continue
             n_groups = len(set[str]().union(*(learnt[code] for code in members)))
-            fitted, flag = _fit(pool, steps, n_groups, probe)
+            fitted, flag = fit_pool(pool, steps, n_groups, probe)
             n_frames = sum(counts[code] for code in members)
             sets[name, domain] = ProbeSet(fitted, n_frames, n_groups, flag)
     return LayerProbes(shift, sets)
@@ -235,9 +245,29 @@ def _held_out(
     return [(gather(train, [b for b in every if b != out]), gather(train, [out])) for out in every]
 
 
-def _fit(
+def fit_pool(
     pool: Moments, steps: Sequence[tuple[Moments | None, Moments | None]], n_groups: int, probe: ProbeKind
 ) -> tuple[FittedProbe, str | None]:
+    """Fit one pool, with the penalty that does best on held-out frames.
+
+    Parameters
+    ----------
+    pool : Moments
+        Of all training frames.
+    steps : sequence of pair of Moments or None
+        What the penalty is fitted on and what it is judged on: one pair with a dev split, one per block without.
+    n_groups : int
+        Clusters in the training and dev clips.
+    probe : {"ridge", "ols"}
+        How the linear map is fitted.
+
+    Returns
+    -------
+    probe : FittedProbe
+        All columns of the pool.
+    flag : str or None
+        Why the penalty was not chosen, where it was not.
+    """
     whole = decompose(pool)
     if probe == "ols":
         return whole.ols(), None

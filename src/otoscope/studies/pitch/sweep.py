@@ -23,16 +23,16 @@ from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
 from otoscope.probes.moments import MomentAccumulator, Moments, fold
 from otoscope.probes.pools import equal_weight
-from otoscope.probes.scoring import choose_lambdas, pair_moments, path_errors
-from otoscope.probes.solving import DEFAULT_LAMBDA, decompose
+from otoscope.probes.scoring import pair_moments
 from otoscope.representations.base import LayerInfo, Model
 from otoscope.representations.registry import open_model
 from otoscope.store import write_json
-from otoscope.studies.pitch.plan import MIN_GROUPS, Plan, make_plan
+from otoscope.studies.pitch.plan import Plan, make_plan
 from otoscope.studies.pitch.progress import Progress, Quiet
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.run import ALL_LANGUAGES
 from otoscope.studies.pitch.settings import PitchSettings
+from otoscope.studies.pitch.solve import fit_pool
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
 
 __all__ = ["DEFAULT_SHIFTS_MS", "peak", "sweep_shifts"]
@@ -182,12 +182,10 @@ class _Sweep:
                 f"{self.model.info.name}: no frame of the {'train' if not train else 'test'} clips is voiced at all "
                 f"{len(self.shifts_ms)} shifts; name a narrower range"
             )
-        pool = decompose(fold(equal_weight(m) for m in train))
+        pool = fold(equal_weight(m) for m in train)
+        judge = fold(equal_weight(m) for m in dev) if dev else None
         n_groups = len(set[str]().union(*self.plan.learnt_clusters().values()))
-        if dev and n_groups >= MIN_GROUPS:
-            probe = pool.ridge(choose_lambdas(path_errors(pool, fold(equal_weight(m) for m in dev))))
-        else:
-            probe = pool.ridge(DEFAULT_LAMBDA)
+        probe, _ = fit_pool(pool, [(pool, judge)], n_groups, "ridge")
         r2 = np.mean([pair_moments(probe, cell).r2 for cell in test.values()], axis=0)
         within: list[Floats] = []
         for code in test:
