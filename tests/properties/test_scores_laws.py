@@ -92,6 +92,7 @@ def test_r2_and_skill_do_not_know_the_unit_and_mse_knows_its_square(seed, n, lev
 @given(SEEDS, st.integers(2, 40))
 def test_a_perfect_prediction_has_the_best_of_all_scores(seed, n):
     truth, _ = frames(seed, n, "other")
+    assume(np.ptp(truth) > 0.05)  # raw sums know a variance to 1e-15 of the squared level only
     scores = tabled([(truth, truth)], ["s"], ["en"], "log2")
     best = {"r2": 1.0, "skill": 1.0, "within_r": 1.0, "mse": 0.0, "gpe": 0.0, "mae_cents": 0.0}
     assert {name: scores[name].value for name in best} == pytest.approx(best, abs=RELATIVE)
