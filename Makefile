@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEECH ?= build/speech
 RUN ?= build/demo
+MUSIC ?= build/music
+MEMORY ?= build/memorability
 export OTOSCOPE_CACHE ?= $(abspath build/cache)
 
 .PHONY: install demo check test test-slow fmt bench docs clean
@@ -15,6 +17,9 @@ demo: $(VENV)/.demo
 	$(BIN)/otoscope corpus make-demo $(SPEECH) --languages 12
 	$(BIN)/otoscope pitch run --corpus espeak:$(SPEECH) --model logmel --model mfcc --model ge2e \
 		--model untrained:ge2e#0 --tracker kaldi --cluster voice --out $(RUN)
+	$(BIN)/otoscope memorability make-demo $(MUSIC) --tracks 60
+	$(BIN)/otoscope memorability evaluate --clips $(MUSIC)/clips --labels $(MUSIC)/labels.csv --model svr,ridge \
+		--shifts none --repeats 2 --out $(MEMORY)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -42,23 +47,24 @@ docs: $(VENV)/.docs
 clean:
 	rm -rf build $(VENV)
 
-# resemblyzer is installed for the weights in its wheel only: it is never imported, and its own requirements do not build.
+# resemblyzer and basic-pitch are installed for the weights in their wheels only: they are never imported, and their own
+# requirements do not build, or pull TensorFlow.
 define install_with
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt "$(TORCH)" -e ".[$(1)]"
-	$(BIN)/pip install --quiet --no-deps -c constraints.txt resemblyzer
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt resemblyzer basic-pitch
 	touch $@
 endef
 
 $(VENV)/.demo: pyproject.toml constraints.txt
-	$(call install_with,demo)
+	$(call install_with,demo$(,)notes)
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(call install_with,dev)
 	touch $(VENV)/.demo
 
 $(VENV)/.bench: pyproject.toml constraints.txt
-	$(call install_with,demo$(,)bench)
+	$(call install_with,demo$(,)notes$(,)bench)
 
 $(VENV)/.docs: pyproject.toml constraints.txt
 	$(call install_with,docs)

@@ -1,4 +1,4 @@
-"""Sound in: read any format, mix down, resample, cut.
+"""Sound in: read any format, mix down, resample, cut into segments, shift in pitch.
 
 Every reader gives a :class:`Waveform`: mono, float32, finite, with its rate and the id of its clip. What cannot
 be read becomes a :class:`~otoscope.errors.DataError` that says why.
@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from otoscope.errors import DataError, SpecError
 
-__all__ = ["SILENCE_PEAK", "Waveform", "read_audio", "resample"]
+__all__ = ["SILENCE_PEAK", "Waveform", "cut_segments", "read_audio", "resample", "shift_pitch"]
 
 SILENCE_PEAK = 1e-4  # -80 dB below full scale, after the mean is taken off
+_MOST_SEMITONES = 12
+_VOCODER_WINDOW_S = 0.08  # at least: two periods of 25 Hz
+_MOST_GAIN = 2.0  # of a shifted copy: 6 dB
 _LONGEST_OGG_PAGE = 65_307  # bytes
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -120,6 +123,102 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
 
     samples = soxr.resample(waveform.samples, waveform.sample_rate, sample_rate, quality="HQ")
     return Waveform(np.asarray(samples, dtype=np.float32), sample_rate, waveform.clip_id)
+
+
+def cut_segments(waveform: Waveform, *, length_s: float, hop_s: float) -> list[Waveform]:
+    """Cut a waveform into segments of equal length.
+
+    Parameters
+    ----------
+    waveform : Waveform
+        The signal.
+    length_s : float, > 0, seconds
+        Of each segment, rounded to samples.
+    hop_s : float, > 0, seconds
+        From the beginning of one segment to that of the next, rounded to samples.
+
+    Returns
+    -------
+    list of Waveform
+        ``1 + (n_samples - length) // hop`` of them, in order and under the clip's id; what is left over at the end
+        is dropped. A clip shorter than one segment gives itself as the only one.
+
+    Raises
+    ------
+    SpecError
+        If a length is not finite or rounds to no sample.
+
+    Examples
+    --------
+    >>> clip = Waveform(np.ones(80_000, dtype=np.float32), 16_000, "clip")
+    >>> len(cut_segments(clip, length_s=1.0, hop_s=0.5))
+    9
+    """
+    length = _whole_samples(length_s, waveform.sample_rate, "length_s")
+    hop = _whole_samples(hop_s, waveform.sample_rate, "hop_s")
+    samples = waveform.samples
+    if samples.size < length:
+        return [waveform]
+    starts = range(0, samples.size - length + 1, hop)
+    return [Waveform(samples[i : i + length], waveform.sample_rate, waveform.clip_id) for i in starts]
+
+
+def _whole_samples(seconds: float, rate: int, name: str) -> int:
+    n = round(seconds * rate) if np.isfinite(seconds) else 0
+    if n < 1:
+        raise SpecError(f"cut_segments: {name} is {seconds} s at {rate} Hz; at least one sample is needed")
+    return n
+
+
+def shift_pitch(waveform: Waveform, semitones: float) -> Waveform:
+    """Shift the pitch of a waveform and keep its duration (phase vocoder, [1]_, then a change of rate).
+
+    What would come to lie above half the sample rate is lost.
+
+    Parameters
+    ----------
+    waveform : Waveform
+        The signal.
+    semitones : float, -12 to 12
+        By how much: every frequency is multiplied by ``2 ** (semitones / 12)``. 0 gives the same object.
+
+    Returns
+    -------
+    Waveform
+        With the same number of samples, rate, id and root mean square. The level is raised by at most 6 dB, so that
+        a sound that lies above half the rate after the shift does not become a loud remainder.
+
+    Raises
+    ------
+    SpecError
+        If it is more than an octave.
+
+    References
+    ----------
+    .. [1] J. Laroche, M. Dolson: Improved phase vocoder time-scale modification of audio. IEEE Transactions on Speech
+       and Audio Processing 7(3), 1999.
+
+    Examples
+    --------
+    >>> clip = Waveform(np.sin(np.arange(16_000) / 10).astype(np.float32), 16_000, "clip")
+    >>> shift_pitch(clip, 3).samples.size
+    16000
+    """
+    if not -_MOST_SEMITONES <= semitones <= _MOST_SEMITONES:
+        raise SpecError(
+            f"shift_pitch: {semitones} semitones; {-_MOST_SEMITONES} to {_MOST_SEMITONES} semitones are accepted"
+        )
+    if semitones == 0:
+        return waveform
+    import librosa
+
+    n, rate = waveform.samples.size, waveform.sample_rate
+    window = max(64, 1 << int(np.ceil(np.log2(_VOCODER_WINDOW_S * rate))))
+    padded = np.pad(waveform.samples, (0, max(0, window - n)))
+    shifted = librosa.effects.pitch_shift(padded, sr=rate, n_steps=semitones, n_fft=window)[:n]
+    before, after = (float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) for x in (waveform.samples, shifted))
+    gain = min(before / after, _MOST_GAIN) if after > 0 else 1.0
+    return Waveform((shifted * gain).astype(np.float32), rate, waveform.clip_id)
 
 
 def read_audio(

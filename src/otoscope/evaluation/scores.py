@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.errors import SpecError
+from otoscope.evaluation.resampling import expanded_tails
 from otoscope.evaluation.splits import connected_groups, seeded_generator
 
 __all__ = [
@@ -224,18 +225,6 @@ class Score:
     reason: str | None = None
 
 
-def _expanded_tails(n_clusters: int) -> Floats:
-    """Give the percentiles of a 95 % interval, widened for few clusters.
-
-    A bootstrap of G clusters is too narrow by sqrt((G - 1) / G), and knows nothing of Student's t; the expanded
-    percentile interval makes up for both (Hesterberg 2015, "What teachers should know about the bootstrap", 3.3).
-    """
-    from scipy.special import ndtr, stdtrit  # pyright: ignore[reportMissingTypeStubs]
-
-    tail = float(ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * stdtrit(n_clusters - 1, 0.025)))  # pyright: ignore
-    return np.array([tail, 1 - tail])
-
-
 class ScoreTable:
     """Sums of utterances, gathered by cluster and language, ready to be scored and resampled.
 
@@ -278,7 +267,7 @@ class ScoreTable:
         self._weights: Floats | None = None
         self._tails: Floats = np.array([0.025, 0.975])
         if self.why_no_interval is None:
-            self._tails = _expanded_tails(min(per_language))
+            self._tails = expanded_tails(min(per_language))
             self._weights = self._draw(clusters, languages, seed, n_resamples)
 
     def _draw(self, clusters: Sequence[str], languages: Sequence[str], seed: int, n_resamples: int) -> Floats:

@@ -1,0 +1,1 @@
+"""Clip-level regressors behind one protocol: what learns how memorable a clip is."""
