@@ -1,5 +1,7 @@
 """How the documentation is built: `make docs`."""
 
+from typing import Any
+
 import otoscope
 
 project = "otoscope"
@@ -43,3 +45,16 @@ html_theme_options = {
         "color-foreground-primary": "#E8E6E1",
     },
 }
+
+
+def _without_sections(_app: Any, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Make headings in the descriptions of modules plain lines: several modules on a page would share an anchor."""
+    if what == "module":
+        for i in range(len(lines) - 1):
+            if lines[i].strip() and lines[i + 1] and not lines[i + 1].strip("-"):
+                lines[i : i + 2] = [f".. rubric:: {lines[i]}", ""]
+
+
+def setup(app: Any) -> None:
+    """Connect what is done to docstrings, before numpydoc sees them."""
+    app.connect("autodoc-process-docstring", _without_sections, priority=400)

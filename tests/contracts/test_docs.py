@@ -2,13 +2,16 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
+import json
 import os
 import pkgutil
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +21,22 @@ import typer.main
 import otoscope
 from otoscope.cli.main import app
 from otoscope.f0.registry import TRACKERS
+from otoscope.features.registry import DEFAULT, ENTRY_POINT, catalogue
+from otoscope.predictors.registry import PREDICTORS
 from otoscope.representations.registry import MODELS
+from otoscope.studies.memorability.labels import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(DOCS.rglob("*.md"))
-TUTORIAL = DOCS / "tutorial" / "pitch.md"
+TUTORIALS = sorted((DOCS / "tutorial").glob("*.md"))
+MATERIAL = (".csv", ".py")  # what a walk through a tutorial finds in its folder
 CLI = DOCS / "reference" / "cli.md"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+FEATURES = DOCS / "reference" / "features.md"
+LABELS = DOCS / "howto" / "your-own-labels.md"
+OWN_FEATURES = DOCS / "howto" / "your-own-features.md"
 ROUNDING = 0.02  # how far a shown number may be off: this much, and this share of it
 EXAMPLE_LIMIT_S = 120
 TUTORIAL_LIMIT_S = 600
@@ -127,7 +137,8 @@ def calls(text):
 
 
 def options_of(command):
-    return {option for param in command.params for option in param.opts if option.startswith("--")} | {"--help"}
+    named = (option for param in command.params for option in (*param.opts, *param.secondary_opts))
+    return {option for option in named if option.startswith("--")} | {"--help"}
 
 
 def alike(shown, got):
@@ -188,10 +199,12 @@ def test_calls_are_found_in_shell():
 
 
 def test_there_is_documentation_to_look_at():
-    assert len(PAGES) > 15
-    assert len(EXAMPLES) >= 3
-    assert len(VERBS) >= 5
-    assert len(steps(TUTORIAL)) >= 10
+    assert len(PAGES) > 20
+    assert len(EXAMPLES) >= 4
+    assert len(VERBS) >= 10
+    assert [page.stem for page in TUTORIALS] == ["memorability", "pitch"]
+    for page in TUTORIALS:
+        assert len(steps(page)) >= 10
 
 
 # Commands and options.
@@ -252,6 +265,10 @@ def expected_rows(command):
             said = f"needed{many}"
         elif default is None or default is False:
             said = many.removeprefix(", ") or ("off" if default is False else "")
+        elif default is True:
+            said = "on"
+        elif param.multiple:
+            said = f"`{','.join(default)}`{many}"
         else:
             said = f"`{default}`"
         yield f"| `{name}` | {param.help} | {said} |".replace("|  |", "| |")
@@ -293,6 +310,76 @@ def test_the_reference_has_every_setting_of_a_tracker(name):
     found = dict(re.findall(rf"^\| `{name}` \| `(\w+)` \|.*\| `([^`]+)` \|$", below, re.MULTILINE))
     parameters = inspect.signature(TRACKERS[name]).parameters
     assert found == {key: word(parameter.default) for key, parameter in parameters.items()}
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_reference_has_every_model_of_scores_and_every_setting_of_it(name):
+    below = section(CLI, "## Models of scores")
+    entry = PREDICTORS[name]
+    if "@" in name:  # opened by --recipe audmem only, and described there
+        assert f"`{name}`" in below
+        return
+    assert f"| `{name}` | {entry.summary} |" in below
+    for key, setting in entry.settings.items():
+        accepted = setting.accepted.replace("|", "\\|")
+        assert f"| `{name}` | `{key}` | {setting.meaning} | {accepted} | `{word(setting.default)}` |" in below
+
+
+# Features and labels.
+
+
+def refresh():
+    """Load the script that writes the generated parts of the documentation."""
+    spec = importlib.util.spec_from_file_location("refresh", DOCS / "refresh.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_list_of_features_is_the_one_of_the_registry():
+    expected = refresh().features_page()
+    assert FEATURES.read_text(encoding="utf-8") == expected, "run python docs/refresh.py features"
+    for group, feature, _ in catalogue():
+        if type(group).__module__.startswith("otoscope."):
+            assert f"\n`{feature.id}`" in expected
+
+
+def test_the_page_of_features_names_every_default_group():
+    page = DOCS / "concepts" / "features.md"
+    titles = {group.name: group.title for group, _, _ in catalogue()}
+    for name in DEFAULT:
+        assert f"| `{name}` | {titles[name]} |" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_labels_has_every_column_and_no_other():
+    text = LABELS.read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)[: len(COLUMNS)] == list(COLUMNS)
+
+
+def test_the_entry_point_of_the_how_to_brings_the_group_of_the_example(tmp_path):
+    (toml,) = [fence for fence in parts(OWN_FEATURES)[1] if fence.info == "toml"]
+    points = tomllib.loads("\n".join(toml.lines))["project"]["entry-points"][ENTRY_POINT]
+    (name, where), *others = points.items()
+    assert not others
+    package = tmp_path / where.partition(":")[0]
+    package.with_suffix(".py").write_text((DOCS / "examples" / "own_features.py").read_text(encoding="utf-8"))
+    installed = tmp_path / "mine-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(f"[{ENTRY_POINT}]\n{name} = {where}\n")
+    done = subprocess.run(
+        ["otoscope", "memorability", "features", "--list", "--features", name, "--json"],
+        cwd=tmp_path,
+        env={**environment(tmp_path), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=EXAMPLE_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row["group"] for row in json.loads(done.stdout)} == {name}
 
 
 # Links, names and paths.
@@ -411,22 +498,24 @@ def test_the_model_of_the_how_to_has_thirty_lines():
     assert sum(bool(line.strip()) for line in model.splitlines()) <= 30
 
 
-# The tutorial.
+# The tutorials.
 
 
-def test_the_first_page_shows_commands_of_the_tutorial():
-    there = {command for command, _ in steps(TUTORIAL)}
+def test_the_first_page_shows_commands_of_the_tutorials():
+    there = {command for page in TUTORIALS for command, _ in steps(page)}
     assert {command for command, _ in steps(DOCS / "index.md")} <= there
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory):
-    """Walk through the tutorial; give its folder and what each step shows and printed."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    for path in TUTORIAL.parent.glob("*.csv"):
-        (folder / path.name).write_bytes(path.read_bytes())
+@pytest.fixture(scope="module", params=TUTORIALS, ids=lambda page: page.stem)
+def walked(request, tmp_path_factory):
+    """Walk through a tutorial; give its page, its folder and what each step shows and printed."""
+    page = request.param
+    folder = tmp_path_factory.mktemp(page.stem)
+    for path in page.parent.iterdir():
+        if path.suffix in MATERIAL:
+            (folder / path.name).write_bytes(path.read_bytes())
     found = []
-    for command, shown in steps(TUTORIAL):
+    for command, shown in steps(page):
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=folder,
@@ -439,18 +528,21 @@ def walked(tmp_path_factory):
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         found.append((command, shown, done.stdout))
-    return folder, found
+    return page, folder, found
 
 
 @pytest.mark.slow
-def test_the_tutorial_shows_what_its_commands_print(walked):
-    problems = [f"$ {command}\n{said}" for command, shown, got in walked[1] if (said := difference(shown, got))]
+def test_a_tutorial_shows_what_its_commands_print(walked):
+    problems = [f"$ {command}\n{said}" for command, shown, got in walked[2] if (said := difference(shown, got))]
     assert not problems, "\n\n".join(problems)
 
 
 @pytest.mark.slow
-def test_the_picture_of_the_tutorial_is_the_one_that_its_run_drew(walked):
-    drawn = (walked[0] / "run" / "profile.svg").read_text(encoding="utf-8")
+def test_the_picture_of_a_tutorial_is_the_one_that_its_run_drew(walked):
+    page, folder, _ = walked
+    if page.stem != "pitch":
+        pytest.skip("this tutorial shows no picture")
+    drawn = (folder / "run" / "profile.svg").read_text(encoding="utf-8")
     kept = (DOCS / "tutorial" / "profile.svg").read_text(encoding="utf-8")
     titles = [re.findall(r"<title>(.*?)</title>", text) for text in (kept, drawn)]
     assert titles[0]

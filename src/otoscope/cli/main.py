@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import otoscope
-from otoscope.cli import corpus, pitch
+from otoscope.cli import corpus, memorability, pitch
 from otoscope.errors import OtoscopeError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(pitch.app, name="pitch")
+app.add_typer(memorability.app, name="memorability")
 app.add_typer(corpus.app, name="corpus")
 
 

@@ -69,14 +69,14 @@ class Failure:
     ----------
     clip_id : str
         The clip, or the line of the manifest where it has no id.
-    stage : {"corpus", "audio", "labels", "model"}
+    stage : {"corpus", "audio", "labels", "features", "model"}
         Where it failed.
     reason : str
         Why.
     """
 
     clip_id: str
-    stage: Literal["corpus", "audio", "labels", "model"]
+    stage: Literal["corpus", "audio", "labels", "features", "model"]
     reason: str
 
 

@@ -6,9 +6,6 @@ model, which is written whole or not at all.
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +14,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import otoscope
 from otoscope.audio import resample
 from otoscope.corpora.base import Clip, Failure
 from otoscope.errors import DataError, SpecError
@@ -34,6 +30,7 @@ from otoscope.studies.pitch.targets import (
     clip_targets,
     columns_of,
 )
+from otoscope.studies.provenance import versions
 
 __all__ = [
     "CellKey",
@@ -44,7 +41,6 @@ __all__ = [
     "fold_shards",
     "read_cells",
     "read_header",
-    "versions",
     "write_cells",
 ]
 
@@ -255,24 +251,6 @@ def _accumulate(
         heard_clip()
     cells.moments = {key: sums[key].moments() for key in sorted(sums)}
     return cells
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of what takes part in the numbers.
-
-    Returns
-    -------
-    dict of str to str
-        By package, with Python and the platform.
-    """
-    packages = ("numpy", "scipy", "torch", "soundfile", "soxr", "librosa", "kaldi-native-fbank", "AMFM_decompy")
-    found = {"otoscope": otoscope.__version__, "python": platform.python_version(), "platform": sys.platform}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def write_cells(

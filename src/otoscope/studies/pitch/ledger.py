@@ -15,9 +15,10 @@ from otoscope.errors import RunConflictError
 from otoscope.f0.base import TrackerInfo
 from otoscope.representations.base import ModelInfo
 from otoscope.store import digest_of, read_json, slug, write_json, write_table
-from otoscope.studies.pitch.cells import read_header, versions
+from otoscope.studies.pitch.cells import read_header
 from otoscope.studies.pitch.plan import Plan, plan_token
 from otoscope.studies.pitch.settings import PitchSettings, check_same
+from otoscope.studies.provenance import versions
 
 __all__ = ["SCHEMA", "Ledger"]
 

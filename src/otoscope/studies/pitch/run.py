@@ -60,12 +60,12 @@ from otoscope.studies.pitch.cells import (
 )
 from otoscope.studies.pitch.ledger import SCHEMA, Ledger
 from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan
-from otoscope.studies.pitch.progress import Progress, Quiet
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.score import ShardScorer
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
 from otoscope.studies.pitch.targets import Heard
+from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["ALL_LANGUAGES", "RunResult", "run_pitch"]
 

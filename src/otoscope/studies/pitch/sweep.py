@@ -28,12 +28,12 @@ from otoscope.representations.base import LayerInfo, Model
 from otoscope.representations.registry import open_model
 from otoscope.store import write_json
 from otoscope.studies.pitch.plan import Plan, make_plan
-from otoscope.studies.pitch.progress import Progress, Quiet
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.run import ALL_LANGUAGES
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import fit_pool
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
+from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["DEFAULT_SHIFTS_MS", "peak", "sweep_shifts"]
 

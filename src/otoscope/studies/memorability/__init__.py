@@ -1,0 +1,1 @@
+"""The memorability study: how well people will remember this music, and why."""

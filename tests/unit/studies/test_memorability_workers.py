@@ -1,0 +1,33 @@
+"""Worker processes end with what they work for, and a death among them is said in one line."""
+
+import os
+import time
+
+import pytest
+
+from otoscope.errors import OtoscopeError
+from otoscope.studies.memorability.views import worker_pool
+
+
+def test_where_work_is_broken_off_what_has_not_begun_is_not_done():
+    futures = []
+
+    def interrupted():
+        with worker_pool(1) as pool:
+            futures.extend(pool.submit(time.sleep, 0.2) for _ in range(20))
+            futures[0].result()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert sum(future.cancelled() for future in futures) >= 15
+
+
+def test_a_process_that_dies_is_said_in_one_line():
+    def killed():
+        with worker_pool(1) as pool:
+            pool.submit(os._exit, 1).result()
+
+    with pytest.raises(OtoscopeError, match="a worker process died") as found:
+        killed()
+    assert "\n" not in str(found.value)
