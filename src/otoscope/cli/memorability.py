@@ -253,6 +253,8 @@ def features(
         return
     if clips is None or out is None:
         raise SpecError("name a folder of clips and a file with --out, or ask for --list")
+    if out.is_dir():
+        raise SpecError(f"--out: {out} is a folder; name a file, such as {out / 'features.parquet'}")
     from otoscope.store import write_table
     from otoscope.studies.memorability.describe import describe_folder
 

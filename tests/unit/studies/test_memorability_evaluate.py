@@ -8,12 +8,17 @@ import pytest
 import soundfile
 from scipy.stats import spearmanr
 
+from otoscope.audio import read_audio, resample
 from otoscope.errors import LeakageError, RunConflictError, SpecError
+from otoscope.features.registry import open_groups
 from otoscope.predictors import registry
 from otoscope.store import read_json, read_table
 from otoscope.studies.memorability.answer import read_answer
+from otoscope.studies.memorability.dataset import prepare
 from otoscope.studies.memorability.evaluate import evaluate
+from otoscope.studies.memorability.labels import read_labels
 from otoscope.studies.memorability.settings import MemorabilitySettings
+from otoscope.testing.music import make_music
 from otoscope.testing.noises import Hiss, write_noises
 
 HISS = (Hiss(),)
@@ -42,8 +47,10 @@ def test_a_planted_feature_is_found_and_the_controls_find_nothing(planted):
     for control in ("mean", "noise"):
         assert models[control]["spearman_pooled"]["high"] < 0.5
         above = found.summary["details"]["ridge"]["above"][control]
-        assert above["spearman_pooled"]["low"] > 0.3
         assert above["mse"]["high"] < 0
+    assert found.summary["details"]["ridge"]["above"]["noise"]["spearman_pooled"]["low"] > 0.3
+    unfair = found.summary["details"]["ridge"]["above"]["mean"]["spearman_pooled"]
+    assert (unfair["value"], "by construction" in unfair["reason"]) == (None, True)
     assert found.summary["details"]["ridge"]["permutation"]["p"] == pytest.approx(1 / 201)
     assert models["mean"]["spearman_pooled"]["value"] < 0  # by construction: see evaluation.outoffold
 
@@ -302,3 +309,47 @@ def test_the_corrected_numbers_stand_where_the_reference_cannot_be_repeated(tmp_
     notes = " ".join(found.summary["notes"])
     assert "reference protocol: it has no fusion" in notes
     assert "mlp@audmem could not be tested" in notes
+
+
+def test_random_features_are_drawn_anew_in_every_repeat(planted):
+    _, found = planted
+    said = {
+        r: [row["predicted"] for row in found.predictions if (row["model"], row["repeat"]) == ("noise", r)]
+        for r in (0, 1)
+    }
+    tracks = {
+        r: {
+            row["track"]: row["predicted"]
+            for row in found.predictions
+            if (row["model"], row["repeat"]) == ("noise", r)
+        }
+        for r in (0, 1)
+    }
+    assert len(said[0]) == 40
+    same = [np.isclose(tracks[0][track], tracks[1][track], atol=1e-9) for track in tracks[0]]
+    assert np.mean(same) < 0.2
+
+
+def test_few_groups_long_clips_and_copies_under_another_guise_are_noted(tmp_path):
+    write_noises(tmp_path, 9)
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "clips" / "noise-04.wav", 0.1 * rng.normal(size=44_100), 22_050)
+    notes = " ".join(run(tmp_path, folds=3).summary["notes"])
+    assert "with 6 groups to learn from, settings are not chosen" in notes
+    assert "1 clip(s) are more than 1.5 times as long as the median of 0.6 s (noise-04)" in notes
+
+
+def test_a_copy_at_another_rate_is_noted_and_different_clips_are_not(tmp_path):
+    make_music(tmp_path, tracks=20, seed=8)
+    copy = resample(read_audio(tmp_path / "clips" / "synthetic-007.flac", sample_rate=None), 32_000)
+    soundfile.write(tmp_path / "clips" / "copy.wav", copy.samples, 32_000)
+    labels = tmp_path / "labels.csv"
+    labels.write_text(labels.read_text() + "copy,0.5,40,0.5,0.5\n")
+    groups = open_groups("harmony,timbre,brightness,rhythm,balance")
+    prepared = prepare(
+        read_labels(labels, tmp_path / "clips"), MemorabilitySettings(shifts=()), groups=groups, processes=1
+    )
+    (note,) = [text for text in prepared.notes if "sound almost the same" in text]
+    assert note.startswith("1 pair(s) of clips sound almost the same (")
+    assert "copy" in note
+    assert "synthetic-007" in note

@@ -16,10 +16,15 @@ from otoscope.features.registry import lacking, open_groups
 from otoscope.studies.memorability.fitting import Dataset
 from otoscope.studies.memorability.labels import Label, Labels
 from otoscope.studies.memorability.settings import MemorabilitySettings
+from otoscope.studies.memorability.unlikeness import Surroundings, middle_of
 from otoscope.studies.memorability.views import ClipViews
 from otoscope.studies.progress import Progress
 
 __all__ = ["Prepared", "counts_of", "identify", "prepare"]
+
+LONGER = 1.5
+COPY = 0.15  # copies through MP3 lay at 0.06-0.16 of 90 clips of music, different clips at 0.18 and more
+FEW_CLIPS, FEW_FEATURES = 20, 50  # with less there is no telling
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,14 +123,50 @@ def prepare(
     )
     by_track = dict(zip(data.tracks, ids, strict=True))
     place = {row: at for at, row in enumerate(rows)}
+    told = [*_about_lengths(kept, views), *_alike(kept, views)]
     return Prepared(
         data,
         kept,
         tuple(place[row] for row in range(len(rows))),
         views.renamed(by_track),
         (*labels.failures, *found),
-        (*notes, *said),
+        (*notes, *said, *told),
     )
+
+
+def _about_lengths(labels: Sequence[Label], views: ClipViews) -> list[str]:
+    middle = float(np.median([views.durations[label.track] for label in labels]))
+    longer = [label.track for label in labels if views.durations[label.track] > LONGER * middle]
+    if not longer:
+        return []
+    return [
+        f"{len(longer)} clip(s) are more than {LONGER:g} times as long as the median of {middle:.3g} s "
+        f"({', '.join(longer[:3])}{' ...' if len(longer) > 3 else ''}); they are described as a whole"
+    ]
+
+
+def _alike(labels: Sequence[Label], views: ClipViews) -> list[str]:
+    """Name clips of different groups that are so near to each other that one may be a copy of the other."""
+    if len(labels) < FEW_CLIPS:
+        return []
+    from scipy.spatial.distance import pdist, squareform
+
+    points = Surroundings.of(np.stack([middle_of(views.features(label.track)) for label in labels])).points
+    if points.shape[1] < FEW_FEATURES:
+        return []
+    table = squareform(pdist(points)) / np.sqrt(points.shape[1])
+    pairs = [
+        (labels[i].track, labels[j].track)
+        for i, j in zip(*np.nonzero(np.triu(table < COPY, 1)), strict=True)
+        if labels[i].group != labels[j].group
+    ]
+    if not pairs:
+        return []
+    shown = "; ".join(f"{one} and {other}" for one, other in pairs[:3])
+    return [
+        f"{len(pairs)} pair(s) of clips sound almost the same ({shown}{' ...' if len(pairs) > 3 else ''}): if they "
+        "are copies, a model is tested on what it was trained on; give both the same name in a column `group`"
+    ]
 
 
 def identify(labels: Sequence[Label], digests: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,8 +11,9 @@ from typing import Any
 from otoscope.corpora.base import Failure
 from otoscope.errors import OtoscopeError, RunConflictError, SpecError
 from otoscope.evaluation.folds import contiguous_folds, repeated_folds
-from otoscope.features.base import FeatureGroup
+from otoscope.features.base import FeatureGroup, group_digest
 from otoscope.predictors.base import Predictor
+from otoscope.predictors.inner import MIN_GROUPS
 from otoscope.predictors.registry import PREDICTORS, open_predictor
 from otoscope.store import digest_of, read_json, write_json, write_table
 from otoscope.studies.memorability.dataset import Prepared, prepare
@@ -107,8 +108,17 @@ def evaluate(
     _claim(out, identity)
     prepared = prepare(table, settings, groups=groups, processes=processes, progress=progress)
     data = prepared.data
-    identity["data"] = digest_of([data.ids, data.groups, data.y.tolist(), list(prepared.views.feature_ids)])
+    identity["data"] = digest_of(
+        [
+            data.ids,
+            data.groups,
+            [[label.score, label.n, label.half_a, label.half_b] for label in prepared.labels],
+            [group_digest(group) for group in prepared.views.groups],
+        ]
+    )
     _claim(out, identity)
+    for old in ("summary.json", "explanation.json"):
+        (out / old).unlink(missing_ok=True)
     write_json(
         out / "run.json",
         {
@@ -123,13 +133,25 @@ def evaluate(
     book = Book()
     folds = repeated_folds(data.ids, data.groups, folds=settings.folds, repeats=settings.repeats, seed=settings.seed)
     tasks = [
-        Task(name, predictor, fold, keep=explain and name == next(iter(models)) and fold.repeat == 0)
+        Task(
+            name,
+            # Random features are drawn anew in every repeat: one draw alone may please the scores.
+            open_predictor(name, seed=settings.seed + fold.repeat) if name == "noise" else predictor,
+            fold,
+            keep=explain and name == next(iter(models)) and fold.repeat == 0,
+        )
         for name, predictor in models.items()
         for fold in folds
     ]
     outcomes = fit_all(tasks, data, prepared.views, processes=processes, progress=progress)
     book.enter(tasks, outcomes, data, "corrected")
     notes, failures = list(prepared.notes), list(prepared.failures)
+    fewest = min(len({data.groups[i] for i in fold.train}) for fold in folds)
+    if fewest < MIN_GROUPS:
+        notes.append(
+            f"with {fewest} groups to learn from, settings are not chosen but left at their defaults, and pooled rho "
+            f"is pulled below 0; {MIN_GROUPS} are needed, and many more for a result"
+        )
     if settings.recipe is not None:
         found, told = _reference(of_reference, book, prepared, settings, processes, progress)
         notes += [*said, *told]

@@ -18,10 +18,11 @@ from otoscope.predictors.directions import Direction, sign_stability
 from otoscope.predictors.explaining import Explainer, Explanation, averaged
 from otoscope.predictors.wording import Wording
 from otoscope.studies.memorability.dataset import Prepared
+from otoscope.studies.memorability.unlikeness import middle_of
 from otoscope.studies.memorability.views import worker_pool
 from otoscope.studies.progress import Progress, Quiet
 
-__all__ = ["REASONS", "explain_folds", "features_of", "middle_of"]
+__all__ = ["REASONS", "explain_folds", "features_of"]
 
 REASONS = 5
 _Floats = NDArray[np.float64]
@@ -185,23 +186,3 @@ def _gather(
         ],
         "clips": clips,
     }
-
-
-def middle_of(rows: _Floats) -> _Floats:
-    """Give the median over segments of every feature.
-
-    Parameters
-    ----------
-    rows : ndarray of float64, shape (n_segments, n_features)
-        NaN where one has no value.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_features,)
-        NaN where no segment has a value.
-    """
-    result = np.full(rows.shape[1], np.nan)
-    there = np.isfinite(rows).any(axis=0)
-    if there.any():
-        result[there] = np.nanmedian(rows[:, there], axis=0)
-    return result

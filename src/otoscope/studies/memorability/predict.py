@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,16 @@ from otoscope.features.extract import Derivation, FeatureCache
 from otoscope.features.sound import MIN_DURATION_S
 from otoscope.predictors.explaining import Explainer, averaged
 from otoscope.predictors.wording import Wording
-from otoscope.studies.memorability.explain import REASONS, features_of, middle_of
+from otoscope.studies.memorability.explain import REASONS, features_of
 from otoscope.studies.memorability.model import TrainedModel
-from otoscope.studies.memorability.unlikeness import WARN_ABOVE, percentile_of
+from otoscope.studies.memorability.unlikeness import WARN_ABOVE, middle_of, percentile_of
 from otoscope.studies.memorability.views import describe_windows
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["Moment", "Prediction", "Predictions", "predict_files", "windows_of"]
 
 LONGER = 1.5  # times the training clips: what is longer is heard in windows of their length
+BATCH_S = 1800.0  # of sound that is held in memory at a time
 SAMPLED_WINDOWS = 12  # of a song whose curve was not asked for
 
 
@@ -209,41 +210,58 @@ def predict_files(
         One for each file that can be heard and described.
     """
     progress = progress or Quiet()
-    heard: list[tuple[Path, float, list[tuple[float, float]]]] = []
-    jobs: list[tuple[int, Waveform]] = []
+    speaker = _Speaker(model)
+    derivation = Derivation(0.0, float(model.about["segment_s"]), float(model.about["hop_s"]))
+    predictions: list[Prediction] = []
     failures: list[Failure] = []
+    for batch in _batches(model, paths, hop_s if curve else None, failures):
+        windows = [_cut(heard.waveform, *stretch) for heard in batch for stretch in heard.stretches]
+        described = iter(describe_windows(windows, derivation, model.groups, FeatureCache(), processes, progress))
+        for heard in batch:
+            outcomes = [next(described) for _ in heard.stretches]
+            pairs = zip(heard.stretches, outcomes, strict=True)
+            there = [(stretch, rows) for stretch, rows in pairs if not isinstance(rows, str)]
+            if not there:
+                why = next(text for text in outcomes if isinstance(text, str))
+                failures.append(Failure(str(heard.path), "features", why))
+                continue
+            with_curve = curve and len(heard.stretches) > 1
+            predictions.append(speaker.say(heard.path, heard.waveform.duration_s, there, curve=with_curve))
+    return Predictions(tuple(predictions), tuple(failures))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    """A file and the windows in which it is heard."""
+
+    path: Path
+    waveform: Waveform
+    stretches: list[tuple[float, float]]
+
+
+def _batches(
+    model: TrainedModel, paths: Sequence[Path], hop_s: float | None, failures: list[Failure]
+) -> Iterator[list[_Heard]]:
+    """Read files until they fill half an hour, so that many songs need no more memory than some."""
+    batch: list[_Heard] = []
     for path in paths:
         try:
             waveform = read_audio(path, clip_id=str(path), sample_rate=None)
+            if waveform.duration_s < MIN_DURATION_S:
+                raise DataError(
+                    str(path), f"lasts {waveform.duration_s:.3g} s; at least {MIN_DURATION_S:g} s are needed"
+                )
+            if waveform.is_silent():
+                raise DataError(str(path), "is silent")
         except DataError as error:
             failures.append(Failure(str(path), "audio", error.problem))
             continue
-        if waveform.duration_s < MIN_DURATION_S or waveform.is_silent():
-            short = waveform.duration_s < MIN_DURATION_S
-            why = (
-                f"lasts {waveform.duration_s:.3g} s; at least {MIN_DURATION_S:g} s are needed"
-                if short
-                else "is silent"
-            )
-            failures.append(Failure(str(path), "audio", why))
-            continue
-        stretches = windows_of(waveform.duration_s, model.clip_s, hop_s if curve else None)
-        jobs += [(len(heard), _cut(waveform, start, end)) for start, end in stretches]
-        heard.append((path, waveform.duration_s, stretches))
-    derivation = Derivation(0.0, float(model.about["segment_s"]), float(model.about["hop_s"]))
-    described = describe_windows(
-        [waveform for _, waveform in jobs], derivation, model.groups, FeatureCache(), processes, progress
-    )
-    speaker = _Speaker(model)
-    predictions: list[Prediction] = []
-    for number, (path, duration_s, stretches) in enumerate(heard):
-        outcomes = [outcome for (owner, _), outcome in zip(jobs, described, strict=True) if owner == number]
-        there = [(s, rows) for s, rows in zip(stretches, outcomes, strict=True) if not isinstance(rows, str)]
-        if not there:
-            failures.append(Failure(str(path), "features", next(text for text in outcomes if isinstance(text, str))))
-            continue
-        predictions.append(speaker.say(path, duration_s, there, curve=curve and len(stretches) > 1))
-    return Predictions(tuple(predictions), tuple(failures))
+        batch.append(_Heard(path, waveform, windows_of(waveform.duration_s, model.clip_s, hop_s)))
+        if sum(heard.waveform.duration_s for heard in batch) > BATCH_S:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _cut(waveform: Waveform, start_s: float, end_s: float) -> Waveform:

@@ -20,6 +20,14 @@ from otoscope.studies.memorability.settings import CONTROLS, MemorabilitySetting
 __all__ = ["PROTOCOLS", "SCHEMA", "Book", "summarise"]
 
 SCHEMA = 1
+RANKED = ("spearman_pooled", "spearman_fold", "pearson", "pair_accuracy")
+UNFAIR: Mapping[str, Any] = {
+    "value": None,
+    "low": None,
+    "high": None,
+    "reason": "the mean predictor orders held-out clips against their scores by construction: whatever knows nothing "
+    "stands above it",
+}
 Protocol = Literal["corrected", "reference"]
 PROTOCOLS: Mapping[str, str] = {
     "corrected": "grouped, shuffled folds; everything that is learned is learned inside the fold",
@@ -137,7 +145,7 @@ def summarise(book: Book, prepared: Prepared, settings: MemorabilitySettings) ->
         if not reference:
             details[name]["above"] = {
                 other: {
-                    metric: _entry(estimate)
+                    metric: UNFAIR if other == "mean" and metric in RANKED else _entry(estimate)
                     for metric, estimate in difference(
                         table, book.tables[other], seed=seed, n_resamples=n_resamples
                     ).items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Surroundings", "percentile_of"]
+__all__ = ["Surroundings", "middle_of", "percentile_of"]
 
 NEIGHBOURS = 5
 WARN_ABOVE = 99.0  # per cent of the training clips
@@ -125,3 +125,23 @@ def percentile_of(values: NDArray[np.float64], among: NDArray[np.float64]) -> ND
         return np.full(values.shape, np.nan)
     below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
     return np.where(np.isnan(values), np.nan, 50.0 * below / ordered.size)
+
+
+def middle_of(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the median over segments of every feature.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (n_segments, n_features)
+        NaN where one has no value.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features,)
+        NaN where no segment has a value.
+    """
+    result = np.full(rows.shape[1], np.nan)
+    there = np.isfinite(rows).any(axis=0)
+    if there.any():
+        result[there] = np.nanmedian(rows[:, there], axis=0)
+    return result
