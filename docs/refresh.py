@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
-from otoscope.features.registry import catalogue
+from otoscope.features.registry import BUILT_IN, catalogue
 
 DOCS = Path(__file__).resolve().parent
 TUTORIALS = sorted((DOCS / "tutorial").glob("*.md"))
@@ -95,7 +96,7 @@ def features_page() -> str:
     """List the features of every group that otoscope itself brings, in the words of their definitions."""
     groups = {}
     for group, feature, _ in catalogue():
-        if type(group).__module__.startswith("otoscope."):
+        if group.name in BUILT_IN:
             groups.setdefault(group.name, (group, []))[1].append(feature)
     n_default = sum(len(features) for name, (_, features) in groups.items() if name != "opensmile")
     lines = [
@@ -119,7 +120,7 @@ def features_page() -> str:
         "",
     ]
     for name, (group, features) in groups.items():
-        about = inspect.getdoc(sys.modules[type(group).__module__]) or ""
+        about = inspect.getdoc(import_module(f"otoscope.features.{name}")) or ""
         first = " ".join(about.split("\n\n")[0].split())
         lines += [f"## `{name}`", "", f"{plain(group.title)}. {plain(first)}", ""]
         for feature in features:
