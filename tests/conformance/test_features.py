@@ -1,5 +1,6 @@
 """What every registered group of features promises."""
 
+import pickle
 from functools import cache
 
 import numpy as np
@@ -101,7 +102,13 @@ def test_a_group_says_what_it_is(group):
     for text in (group.title, group.version, group.licence):
         assert text.strip()
     assert group.missing() is None
-    assert group_digest(group) == group_digest(type(group)())
+
+
+@every_group
+def test_a_group_can_be_sent_to_other_processes(group):
+    sent = pickle.loads(pickle.dumps(group))
+    assert sent == group
+    assert group_digest(sent) == group_digest(group)
 
 
 @every_group
@@ -128,7 +135,7 @@ def test_most_values_of_music_are_there(group):
 
 @every_group
 def test_values_know_no_other_clip_and_change_nothing(group):
-    alone = type(group)().compute(Sound(waveform("music")))
+    alone = pickle.loads(pickle.dumps(group)).compute(Sound(waveform("music")))
     before = waveform("music").samples.copy()
     for name in ("tone", "noise", "half a second of music"):
         group.compute(sound(name))

@@ -11,16 +11,15 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.sound import SAMPLE_RATE, Sound
 
-__all__ = ["Balance", "harmonic_share"]
+__all__ = ["GROUP", "harmonic_share"]
 
 FloatArray = NDArray[np.float64]
 
@@ -173,63 +172,16 @@ _FEATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Levels of frequency bands, of held and percussive sound, and stand-ins for four stems."""
+def _measure(sound: Sound) -> FloatArray:
+    inside = _inside(sound.power)
+    share = harmonic_share(sound.mel_power)
+    values = _bands(sound.power[:, inside], sound.frequencies)
+    values |= _parts(sound.mel_power[:, inside], share[:, inside])
+    return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
 
-    @property
-    def name(self) -> str:
-        """As on the command line."""
-        return "balance"
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return "Balance of parts"
-
-    @property
-    def version(self) -> str:
-        """Changed whenever a value may change."""
-        return "1"
-
-    @property
-    def licence(self) -> str:
-        """Of the code and of what it needs."""
-        return "MIT"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> str | None:
-        """Say why it cannot work here.
-
-        Returns
-        -------
-        str or None
-            Always None: it needs nothing beyond the core.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe the balance of a clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_features,)
-            In the order of `features`.
-        """
-        inside = _inside(sound.power)
-        share = harmonic_share(sound.mel_power)
-        values = _bands(sound.power[:, inside], sound.frequencies)
-        values |= _parts(sound.mel_power[:, inside], share[:, inside])
-        return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
+GROUP = CoreGroup("balance", "Balance of parts", "1", _FEATURES, _measure)
+"""Levels of frequency bands, of held and percussive sound, and stand-ins for four stems."""
 
 
 def harmonic_share(mel_power: NDArray[np.float32]) -> NDArray[np.float32]:

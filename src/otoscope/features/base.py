@@ -7,7 +7,8 @@ NaN is never a zero: what learns from features fills it in by what it learned fr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from otoscope.errors import DataError, SpecError
 from otoscope.features.sound import Sound
 from otoscope.store import digest_of
 
-__all__ = ["Feature", "FeatureGroup", "check_values", "group_digest"]
+__all__ = ["CoreGroup", "Feature", "FeatureGroup", "check_values", "group_digest"]
 
 _ID = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9_]*")
 
@@ -123,6 +124,58 @@ class FeatureGroup(Protocol):
             If the clip cannot be described at all.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CoreGroup:
+    """A group that is made of one function and needs nothing beyond the core.
+
+    Parameters
+    ----------
+    name : str
+        What stands before the point of its features' ids.
+    title : str
+        Two or three words for people.
+    version : str
+        Changed whenever a value may change.
+    features : tuple of Feature
+        In the order of the values.
+    measure : callable
+        Gives the values of a :class:`~otoscope.features.sound.Sound`. It stands at the top of a module, so that other
+        processes find it by name.
+    """
+
+    name: str
+    title: str
+    version: str
+    features: tuple[Feature, ...] = field(repr=False)
+    measure: Callable[[Sound], NDArray[np.float64]] = field(repr=False)
+    licence: str = field(default="MIT", init=False)
+
+    def missing(self) -> str | None:
+        """Say that nothing is missing.
+
+        Returns
+        -------
+        None
+            It works everywhere.
+        """
+        return None
+
+    def compute(self, sound: Sound) -> NDArray[np.float64]:
+        """Describe one clip.
+
+        Parameters
+        ----------
+        sound : Sound
+            The clip.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_features,)
+            NaN where a quantity has no value.
+        """
+        return self.measure(sound)
 
 
 def check_values(group: FeatureGroup, values: NDArray[np.float64], clip_id: str) -> NDArray[np.float64]:

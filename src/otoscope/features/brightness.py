@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.sound import Sound
 from otoscope.features.spectral import (
     LOWEST_ROW,
@@ -21,7 +19,7 @@ from otoscope.features.spectral import (
 )
 from otoscope.features.weighting import compressed, loudness_weights, weighted_mean, weighted_std
 
-__all__ = ["Brightness"]
+__all__ = ["GROUP"]
 
 _SLOPE_HZ = (100.0, 4000.0)
 
@@ -214,85 +212,53 @@ _FEATURES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Brightness:
-    """Centroid, width, upper end, flatness, zero crossings, slope."""
+def _measure(sound: Sound) -> FloatArray:
+    power = sound.power[LOWEST_ROW:].astype(np.float64)
+    power[power < 1e-10 * power.max()] = 0.0  # what single precision leaves where there is nothing
+    hz = sound.frequencies[LOWEST_ROW:]
+    weights = loudness_weights(power)
+    magnitude = np.sqrt(power)
+    shape = spectral_shape(magnitude, hz)
+    centroid, bandwidth = _octaves(shape.centroid), _octaves(shape.bandwidth)
+    rolloff, middle = (
+        _octaves(spectral_quantile(magnitude, hz, 0.85)),
+        _octaves(spectral_quantile(power, hz, 0.5)),
+    )
+    flatness, high = flatness_db(power), share_db(power, hz >= 2000)
+    crossings = crossing_rate(sound.levelled) / 1000
+    slope = _slope(sound)
+    mean_crossings = weighted_mean(crossings, weights)
+    peak = np.divide(
+        magnitude.max(axis=0), magnitude.mean(axis=0), out=np.full(len(weights), np.nan), where=weights > 0
+    )
+    return np.array(
+        [
+            weighted_mean(centroid, weights),
+            compressed(weighted_std(centroid, weights), 0.1),
+            weighted_mean(bandwidth, weights),
+            compressed(weighted_std(bandwidth, weights), 0.1),
+            weighted_mean(rolloff, weights),
+            compressed(weighted_std(rolloff, weights), 0.1),
+            weighted_mean(middle, weights),
+            compressed(weighted_std(middle, weights), 0.1),
+            weighted_mean(flatness, weights),
+            compressed(weighted_std(flatness, weights)),
+            log2_or_nan(mean_crossings),
+            log2_or_nan(np.median(crossings[weights > 0])),
+            compressed(weighted_std(crossings, weights) / mean_crossings, 0.1) if mean_crossings > 0 else np.nan,
+            weighted_mean(slope, weights),
+            compressed(weighted_std(slope, weights)),
+            weighted_mean(high, weights),
+            compressed(weighted_std(high, weights)),
+            weighted_mean(np.arcsinh(shape.skewness), weights),
+            weighted_mean(20 * np.log10(peak), weights),
+        ],
+        dtype=np.float64,
+    )
 
-    name: str = field(default="brightness", init=False)
-    title: str = field(default="Brightness", init=False)
-    version: str = field(default="1", init=False)
-    licence: str = field(default="MIT", init=False)
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> str | None:
-        """Say that nothing is missing.
-
-        Returns
-        -------
-        None
-            It needs the core only.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe how bright a clip is.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (19,)
-            NaN where the wave never crosses zero.
-        """
-        power = sound.power[LOWEST_ROW:].astype(np.float64)
-        power[power < 1e-10 * power.max()] = 0.0  # what single precision leaves where there is nothing
-        hz = sound.frequencies[LOWEST_ROW:]
-        weights = loudness_weights(power)
-        magnitude = np.sqrt(power)
-        shape = spectral_shape(magnitude, hz)
-        centroid, bandwidth = _octaves(shape.centroid), _octaves(shape.bandwidth)
-        rolloff, middle = (
-            _octaves(spectral_quantile(magnitude, hz, 0.85)),
-            _octaves(spectral_quantile(power, hz, 0.5)),
-        )
-        flatness, high = flatness_db(power), share_db(power, hz >= 2000)
-        crossings = crossing_rate(sound.levelled) / 1000
-        slope = _slope(sound)
-        mean_crossings = weighted_mean(crossings, weights)
-        peak = np.divide(
-            magnitude.max(axis=0), magnitude.mean(axis=0), out=np.full(len(weights), np.nan), where=weights > 0
-        )
-        return np.array(
-            [
-                weighted_mean(centroid, weights),
-                compressed(weighted_std(centroid, weights), 0.1),
-                weighted_mean(bandwidth, weights),
-                compressed(weighted_std(bandwidth, weights), 0.1),
-                weighted_mean(rolloff, weights),
-                compressed(weighted_std(rolloff, weights), 0.1),
-                weighted_mean(middle, weights),
-                compressed(weighted_std(middle, weights), 0.1),
-                weighted_mean(flatness, weights),
-                compressed(weighted_std(flatness, weights)),
-                log2_or_nan(mean_crossings),
-                log2_or_nan(np.median(crossings[weights > 0])),
-                compressed(weighted_std(crossings, weights) / mean_crossings, 0.1) if mean_crossings > 0 else np.nan,
-                weighted_mean(slope, weights),
-                compressed(weighted_std(slope, weights)),
-                weighted_mean(high, weights),
-                compressed(weighted_std(high, weights)),
-                weighted_mean(np.arcsinh(shape.skewness), weights),
-                weighted_mean(20 * np.log10(peak), weights),
-            ],
-            dtype=np.float64,
-        )
+GROUP = CoreGroup("brightness", "Brightness", "1", _FEATURES, _measure)
+"""Centroid, width, upper end, flatness, zero crossings, slope; NaN where the wave never crosses zero."""
 
 
 def _octaves(hz: FloatArray) -> FloatArray:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.sequences import boundaries, comeback, flux, lag_similarity, side_by_side, trend
 from otoscope.features.sound import HOP, SAMPLE_RATE, Sound
 from otoscope.features.spectral import LOWEST_ROW
@@ -16,7 +14,7 @@ from otoscope.features.tonal import RATE as TONAL_RATE
 from otoscope.features.tonal import tonal_view
 from otoscope.features.weighting import compressed, loudness_weights, weighted_mean, weighted_std
 
-__all__ = ["Change"]
+__all__ = ["GROUP"]
 
 FloatArray = NDArray[np.float64]
 
@@ -192,76 +190,47 @@ _FEATURES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Flux, halves, trends, repetition, breaks."""
+def _measure(sound: Sound) -> FloatArray:
+    power = sound.power[LOWEST_ROW:]
+    weights = loudness_weights(power)
+    total = power.sum(axis=0, dtype=np.float64)
+    level = 10 * np.log10(np.maximum(total / total.max(), 10 ** (-_FLOOR_DB / 10)))
+    centroid = _centroid(power, sound.frequencies[LOWEST_ROW:])
+    bands = sound.mel_db.astype(np.float64).reshape(_N_BANDS, -1, total.size).mean(axis=1)
+    view = tonal_view(sound)
+    chroma = view.chroma / np.sqrt(np.square(view.chroma).sum(axis=0))
+    moved, pairs = flux(sound.mel_power, weights)
+    breaks = boundaries(bands, round(min(_SIDE_S, sound.duration_s / 3) / _FRAME_S))
+    lags_s, similarity = lag_similarity(side_by_side(bands[:, ::4], chroma), _TONAL_FRAME_S)
+    rise, lag_s = comeback(lags_s, similarity)
+    brightness = [weighted_mean(c, w) for c, w in zip(_halves(centroid), _halves(weights), strict=True)]
+    values = [
+        weighted_mean(moved, pairs),
+        weighted_std(moved, pairs),
+        compressed(_root_mean_square(np.subtract(*(half.mean(axis=1) for half in _halves(bands))))),
+        compressed(_halves_level(total)),
+        compressed(abs(brightness[0] - brightness[1]), 0.1),
+        _halves_notes(chroma, view.weights),
+        compressed(level.std()),
+        trend(level, np.ones(level.size), _FRAME_S),
+        trend(centroid, weights, _FRAME_S),
+        compressed(np.sqrt(np.mean(np.square(weighted_std(bands, weights))))),
+        np.sqrt(np.sum(np.square(weighted_std(chroma, view.weights)))),
+        rise,
+        np.log2(lag_s),
+        similarity[0] if similarity.size else np.nan,
+        compressed(breaks.max()),
+        compressed(breaks.max() - np.median(breaks)),
+    ]
+    return np.array(values, dtype=np.float64)
 
-    name: str = field(default="change", init=False)
-    title: str = field(default="Change and repetition", init=False)
-    version: str = field(default="1", init=False)
-    licence: str = field(default="MIT", init=False)
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
+GROUP = CoreGroup("change", "Change and repetition", "1", _FEATURES, _measure)
+"""Flux, halves, trends, repetition, breaks.
 
-    def missing(self) -> str | None:
-        """Say that nothing is missing.
-
-        Returns
-        -------
-        None
-            It needs the core only.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe how a clip changes.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (16,)
-            NaN where a half or the whole has nothing that could be compared, and where nothing ever changes, for the
-            features of repetition.
-        """
-        power = sound.power[LOWEST_ROW:]
-        weights = loudness_weights(power)
-        total = power.sum(axis=0, dtype=np.float64)
-        level = 10 * np.log10(np.maximum(total / total.max(), 10 ** (-_FLOOR_DB / 10)))
-        centroid = _centroid(power, sound.frequencies[LOWEST_ROW:])
-        bands = sound.mel_db.astype(np.float64).reshape(_N_BANDS, -1, total.size).mean(axis=1)
-        view = tonal_view(sound)
-        chroma = view.chroma / np.sqrt(np.square(view.chroma).sum(axis=0))
-        moved, pairs = flux(sound.mel_power, weights)
-        breaks = boundaries(bands, round(min(_SIDE_S, sound.duration_s / 3) / _FRAME_S))
-        lags_s, similarity = lag_similarity(side_by_side(bands[:, ::4], chroma), _TONAL_FRAME_S)
-        rise, lag_s = comeback(lags_s, similarity)
-        brightness = [weighted_mean(c, w) for c, w in zip(_halves(centroid), _halves(weights), strict=True)]
-        values = [
-            weighted_mean(moved, pairs),
-            weighted_std(moved, pairs),
-            compressed(_root_mean_square(np.subtract(*(half.mean(axis=1) for half in _halves(bands))))),
-            compressed(_halves_level(total)),
-            compressed(abs(brightness[0] - brightness[1]), 0.1),
-            _halves_notes(chroma, view.weights),
-            compressed(level.std()),
-            trend(level, np.ones(level.size), _FRAME_S),
-            trend(centroid, weights, _FRAME_S),
-            compressed(np.sqrt(np.mean(np.square(weighted_std(bands, weights))))),
-            np.sqrt(np.sum(np.square(weighted_std(chroma, view.weights)))),
-            rise,
-            np.log2(lag_s),
-            similarity[0] if similarity.size else np.nan,
-            compressed(breaks.max()),
-            compressed(breaks.max() - np.median(breaks)),
-        ]
-        return np.array(values, dtype=np.float64)
+NaN where a half or the whole has nothing that could be compared, and where nothing ever changes, for the features of
+repetition.
+"""
 
 
 def _centroid(power: NDArray[np.floating], hz: FloatArray) -> FloatArray:

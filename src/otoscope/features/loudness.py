@@ -6,12 +6,10 @@ are when the clip is played louder or softer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.programme_loudness import (
     ABSOLUTE_GATE_LUFS,
     OFFSET_LU,
@@ -21,7 +19,7 @@ from otoscope.features.programme_loudness import (
 )
 from otoscope.features.sound import SAMPLE_RATE, Sound
 
-__all__ = ["LEVEL_IDS", "Loudness"]
+__all__ = ["GROUP", "LEVEL_IDS"]
 
 FloatArray = NDArray[np.float64]
 
@@ -234,62 +232,15 @@ _TABLE = (
 _FEATURES = tuple(Feature(f"loudness.{name}", *texts) for name, *texts in _TABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Loudness:
-    """How loud a clip is, how its loudness is spread, and how it rises, falls and pulses."""
+def _measure(sound: Sound) -> FloatArray:
+    magnitudes = np.abs(sound.samples)
+    weighted = k_weight(sound.samples, SAMPLE_RATE)
+    values = _levels(magnitudes, weighted) | _blocks(weighted) | _frames(weighted) | _modulation(weighted)
+    return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
 
-    @property
-    def name(self) -> str:
-        """As on the command line."""
-        return "loudness"
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return "Loudness and dynamics"
-
-    @property
-    def version(self) -> str:
-        """Changed whenever a value may change."""
-        return "1"
-
-    @property
-    def licence(self) -> str:
-        """Of the code and of what it needs."""
-        return "MIT"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> str | None:
-        """Say why it cannot work here.
-
-        Returns
-        -------
-        str or None
-            Always None: it needs nothing beyond the core.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe the loudness of a clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_features,)
-            In the order of `features`.
-        """
-        magnitudes = np.abs(sound.samples)
-        weighted = k_weight(sound.samples, SAMPLE_RATE)
-        values = _levels(magnitudes, weighted) | _blocks(weighted) | _frames(weighted) | _modulation(weighted)
-        return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
+GROUP = CoreGroup("loudness", "Loudness and dynamics", "1", _FEATURES, _measure)
+"""How loud a clip is, how its loudness is spread, and how it rises, falls and pulses."""
 
 
 def _db(ratio: float) -> float:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.pitch_statistics import (
     class_entropy_bits,
     entropy_bits,
@@ -18,7 +16,7 @@ from otoscope.features.pitch_statistics import (
 from otoscope.features.salience import PitchFrames, find_pitches
 from otoscope.features.sound import Sound
 
-__all__ = ["Melody", "describe_pitches", "tuning"]
+__all__ = ["GROUP", "describe_pitches", "tuning"]
 
 STEADY = 0.5  # semitones between neighbouring frames that hold a pitch
 SHORTEST = 2  # frames of a note of the line
@@ -112,64 +110,16 @@ _ROWS = (
 _FEATURES = tuple(Feature(f"melody.{name}", *texts) for name, *texts in _ROWS)
 
 
-@dataclass(frozen=True, slots=True)
-class Melody:
-    """Pitch height, contour and clarity from a salience function.
+def _measure(sound: Sound) -> FloatArray:
+    values = describe_pitches(find_pitches(sound.levelled), sound.duration_s)
+    return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
 
-    Notes
-    -----
-    In a clip without any clear pitch the share of pitched frames is 0, clarity has a value, and all else is NaN.
-    """
 
-    @property
-    def name(self) -> str:
-        """What stands before the point of its features' ids."""
-        return "melody"
+GROUP = CoreGroup("melody", "Pitch and melody", "1", _FEATURES, _measure)
+"""Pitch height, contour and clarity from a salience function.
 
-    @property
-    def title(self) -> str:
-        """Two or three words for people."""
-        return "Pitch and melody"
-
-    @property
-    def version(self) -> str:
-        """Changed whenever a value may change."""
-        return "1"
-
-    @property
-    def licence(self) -> str:
-        """Of the code and of what it needs beyond the core."""
-        return "MIT"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> None:
-        """Say why it cannot work here.
-
-        Returns
-        -------
-        None
-            It works everywhere.
-        """
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe one clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (27,)
-            In the order of `features`.
-        """
-        values = describe_pitches(find_pitches(sound.levelled), sound.duration_s)
-        return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
+In a clip without any clear pitch the share of pitched frames is 0, clarity has a value, and all else is NaN.
+"""
 
 
 def tuning(pitches: FloatArray) -> float:
@@ -206,7 +156,7 @@ def describe_pitches(frames: PitchFrames, duration_s: float) -> dict[str, float]
     Returns
     -------
     dict of str to float
-        By the names of the features of `Melody`, without ``melody.``.
+        By the names of the features of the group, without ``melody.``.
     """
     clear = frames.clear
     pitches = frames.pitches[clear]

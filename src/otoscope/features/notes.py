@@ -27,7 +27,7 @@ from otoscope.features.transcription import (
     note_posteriors,
 )
 
-__all__ = ["Notes", "describe_notes"]
+__all__ = ["GROUP", "Notes", "describe_notes"]
 
 VERSION = "1"
 TOGETHER = 3  # frames (35 ms): notes that begin closer than this begin together
@@ -196,6 +196,10 @@ class Notes:
         posteriors = note_posteriors(sound.levelled, threads=self.threads)
         values = describe_notes(decode_notes(posteriors), posteriors)
         return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
+
+
+GROUP = Notes()
+"""As it is where nothing else is asked for."""
 
 
 def describe_notes(notes: NoteEvents, posteriors: Posteriors) -> dict[str, float]:

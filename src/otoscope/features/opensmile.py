@@ -19,7 +19,7 @@ from otoscope.errors import DataError
 from otoscope.features.base import Feature
 from otoscope.features.sound import SAMPLE_RATE, Sound
 
-__all__ = ["OpenSmile"]
+__all__ = ["GROUP", "OpenSmile"]
 
 _CONTOURS = {  # openSMILE's name: (ours, unit, what it is)
     "F0semitoneFrom27.5Hz": ("f0", "st", "the pitch of the voice above 27.5 Hz"),
@@ -195,3 +195,7 @@ class OpenSmile:
             raise DataError(
                 sound.clip_id, f"openSMILE did not give {error}; version 2.5 or later is needed"
             ) from error
+
+
+GROUP = OpenSmile()
+"""As it is where nothing else is asked for."""

@@ -8,7 +8,7 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -17,34 +17,24 @@ from otoscope.errors import MissingExtraError, SpecError
 from otoscope.features.base import Feature, FeatureGroup
 from otoscope.specs import split_list, suggestion
 
-__all__ = ["DEFAULT", "ENTRY_POINT", "catalogue", "lacking", "open_groups", "select"]
+__all__ = ["BUILT_IN", "DEFAULT", "ENTRY_POINT", "catalogue", "lacking", "open_groups", "select"]
 
 ENTRY_POINT = "otoscope.features"
-_BUILT_IN: Mapping[str, str] = {
-    "harmony": "harmony:Harmony",
-    "tonality": "tonality:Tonality",
-    "timbre": "timbre:Timbre",
-    "brightness": "brightness:Brightness",
-    "loudness": "loudness:Loudness",
-    "balance": "balance:Balance",
-    "rhythm": "rhythm:Rhythm",
-    "melody": "melody:Melody",
-    "voice": "voice:Voice",
-    "change": "change:Change",
-    "notes": "notes:Notes",
-    "opensmile": "opensmile:OpenSmile",
-}
-DEFAULT = tuple(name for name in _BUILT_IN if name != "opensmile")
+BUILT_IN = (
+    "harmony", "tonality", "timbre", "brightness", "loudness", "balance", "rhythm", "melody", "voice", "change",
+    "notes", "opensmile",
+)  # fmt: skip
+"""The groups of otoscope itself; each is the ``GROUP`` of the module of its name."""
+DEFAULT = tuple(name for name in BUILT_IN if name != "opensmile")
 """The groups that ``default`` stands for, where they work here."""
 
 
 @cache
 def _makers() -> dict[str, Callable[[], FeatureGroup]]:
-    def built_in(where: str) -> Callable[[], FeatureGroup]:
-        module, _, name = where.partition(":")
-        return lambda: getattr(import_module(f"otoscope.features.{module}"), name)()
+    def built_in(name: str) -> Callable[[], FeatureGroup]:
+        return lambda: import_module(f"otoscope.features.{name}").GROUP
 
-    makers = {name: built_in(where) for name, where in _BUILT_IN.items()}
+    makers = {name: built_in(name) for name in BUILT_IN}
     for point in entry_points(group=ENTRY_POINT):
         if point.name not in makers:  # what is built in cannot be replaced from outside
             makers[point.name] = lambda point=point: point.load()()

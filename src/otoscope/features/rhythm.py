@@ -5,17 +5,16 @@ What needs a beat is NaN where there is none: in drones, in noise, in free rhyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.pulse import FAINTEST, TEMPI_BPM, Pulse, find_onsets, find_pulse, steadiness
 from otoscope.features.sound import HOP, N_FFT, SAMPLE_RATE, Sound
 
-__all__ = ["Rhythm"]
+__all__ = ["GROUP"]
 
 FloatArray = NDArray[np.float64]
 
@@ -228,64 +227,17 @@ _TABLE = (
 _FEATURES = tuple(Feature(f"rhythm.{name}", *texts) for name, *texts in _TABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Tempo, clarity and division of the beat; density, strength and regularity of onsets."""
+def _measure(sound: Sound) -> FloatArray:
+    strength = sound.onset_strength[UNSEEN_FRAMES:]
+    power = sound.power[:, EDGE_FRAMES:-EDGE_FRAMES].sum(axis=0, dtype=np.float64)
+    values = _beat(find_pulse(strength, FRAMES_PER_S))
+    values |= _strength(strength) | _onsets(strength, power) | _ends(sound.mel_db)
+    values["steadiness"] = steadiness(strength, STRETCH_FRAMES)
+    return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
 
-    @property
-    def name(self) -> str:
-        """As on the command line."""
-        return "rhythm"
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return "Beat and rhythm"
-
-    @property
-    def version(self) -> str:
-        """Changed whenever a value may change."""
-        return "1"
-
-    @property
-    def licence(self) -> str:
-        """Of the code and of what it needs."""
-        return "MIT"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> str | None:
-        """Say why it cannot work here.
-
-        Returns
-        -------
-        str or None
-            Always None: it needs nothing beyond the core.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe the rhythm of a clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_features,)
-            In the order of `features`.
-        """
-        strength = sound.onset_strength[UNSEEN_FRAMES:]
-        power = sound.power[:, EDGE_FRAMES:-EDGE_FRAMES].sum(axis=0, dtype=np.float64)
-        values = _beat(find_pulse(strength, FRAMES_PER_S))
-        values |= _strength(strength) | _onsets(strength, power) | _ends(sound.mel_db)
-        values["steadiness"] = steadiness(strength, STRETCH_FRAMES)
-        return np.array([values[feature.id.partition(".")[2]] for feature in _FEATURES])
+GROUP = CoreGroup("rhythm", "Beat and rhythm", "1", _FEATURES, _measure)
+"""Tempo, clarity and division of the beat; density, strength and regularity of onsets."""
 
 
 def _beat(pulse: Pulse) -> dict[str, float]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.sound import SAMPLE_RATE, Sound
 from otoscope.features.spectral import LOWEST_ROW, mel_centres
 from otoscope.features.weighting import compressed, loudness_weights, weighted_mean, weighted_std
 
-__all__ = ["CONTRAST_EDGES_HZ", "N_WAVES", "Timbre", "colour_waves", "spectral_contrast"]
+__all__ = ["CONTRAST_EDGES_HZ", "GROUP", "N_WAVES", "colour_waves", "spectral_contrast"]
 
 N_WAVES = 13
 CONTRAST_EDGES_HZ = (0, 200, 400, 800, 1600, 3200, 6400, SAMPLE_RATE // 2)
@@ -138,60 +137,28 @@ def _features() -> tuple[Feature, ...]:
 _FEATURES = _features()
 
 
-@dataclass(frozen=True, slots=True)
-class Timbre:
-    """Coarse spectral shape, spectral contrast, broad regions."""
+def _measure(sound: Sound) -> FloatArray:
+    from scipy.signal import savgol_filter
 
-    name: str = field(default="timbre", init=False)
-    title: str = field(default="Colour of the sound", init=False)
-    version: str = field(default="1", init=False)
-    licence: str = field(default="MIT", init=False)
+    power = sound.power
+    weights = loudness_weights(power[LOWEST_ROW:])
+    waves = colour_waves(sound.mel_db)
+    speed = np.asarray(savgol_filter(waves, _DELTA_WIDTH, polyorder=1, deriv=1, axis=1))
+    contrast = spectral_contrast(power)
+    return np.concatenate(
+        [
+            weighted_mean(waves, weights),
+            compressed(weighted_std(waves, weights)),
+            compressed(weighted_std(speed, weights)),
+            weighted_mean(contrast, weights),
+            compressed(weighted_std(contrast, weights)),
+            weighted_mean(_regions(sound), weights),
+        ]
+    )
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
 
-    def missing(self) -> str | None:
-        """Say that nothing is missing.
-
-        Returns
-        -------
-        None
-            It needs the core only.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe the colour of a clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (59,)
-            NaN for the contrast of a band that holds nothing.
-        """
-        from scipy.signal import savgol_filter
-
-        power = sound.power
-        weights = loudness_weights(power[LOWEST_ROW:])
-        waves = colour_waves(sound.mel_db)
-        speed = np.asarray(savgol_filter(waves, _DELTA_WIDTH, polyorder=1, deriv=1, axis=1))
-        contrast = spectral_contrast(power)
-        return np.concatenate(
-            [
-                weighted_mean(waves, weights),
-                compressed(weighted_std(waves, weights)),
-                compressed(weighted_std(speed, weights)),
-                weighted_mean(contrast, weights),
-                compressed(weighted_std(contrast, weights)),
-                weighted_mean(_regions(sound), weights),
-            ]
-        )
+GROUP = CoreGroup("timbre", "Colour of the sound", "1", _FEATURES, _measure)
+"""Coarse spectral shape, spectral contrast, broad regions; NaN for the contrast of a band that holds nothing."""
 
 
 def colour_waves(mel_db: NDArray[np.floating]) -> FloatArray:

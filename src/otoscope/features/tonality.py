@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup, Feature
 from otoscope.features.keys import key_fit, triad_fit
 from otoscope.features.sound import Sound
 from otoscope.features.tonal import tonal_view
@@ -23,7 +21,7 @@ from otoscope.features.tones import (
 )
 from otoscope.features.weighting import compressed, weighted_mean, weighted_std
 
-__all__ = ["Tonality"]
+__all__ = ["GROUP"]
 
 FloatArray = NDArray[np.float64]
 
@@ -240,74 +238,42 @@ _FEATURES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tonality:
-    """Key, chords, tuning, tone against noise, roughness."""
+def _measure(sound: Sound) -> FloatArray:
+    view = tonal_view(sound)
+    weights, peaks = view.weights, view.peaks
+    major, minor = triad_fit(view.chroma)
+    offset, agreement = view.tuning
+    strong = strong_peak(view.power, view.frequencies)
+    share = odds_db(tonal_share(view))
+    repeats, fundamental = periodicity(view.power)
+    harmonicity = odds_db(repeats)
+    flatness = mid_flatness(view)
+    rough = roughness(peaks)
+    best = np.maximum(major, minor)
+    return np.array(
+        [
+            *key_fit(weighted_mean(view.chroma, weights)),
+            weighted_mean(best, weights),
+            weighted_std(best, weights),
+            weighted_mean(major - minor, weights),
+            compressed(100 * abs(offset)),
+            agreement,
+            weighted_mean(strong, weights),
+            compressed(weighted_std(strong, weights)),
+            weighted_mean(share, weights),
+            compressed(weighted_std(share, weights)),
+            weighted_mean(harmonicity, weights),
+            compressed(weighted_std(harmonicity, weights)),
+            weighted_mean(inharmonicity(peaks, fundamental), weights),
+            weighted_mean(partials(peaks), weights),
+            weighted_mean(flatness, weights),
+            compressed(weighted_std(flatness, weights)),
+            weighted_mean(rough, weights),
+            weighted_std(rough, weights),
+        ],
+        dtype=np.float64,
+    )
 
-    name: str = field(default="tonality", init=False)
-    title: str = field(default="Key and tone", init=False)
-    version: str = field(default="1", init=False)
-    licence: str = field(default="MIT", init=False)
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return _FEATURES
-
-    def missing(self) -> str | None:
-        """Say that nothing is missing.
-
-        Returns
-        -------
-        None
-            It needs the core only.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> FloatArray:
-        """Describe the key and the tones of a clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip.
-
-        Returns
-        -------
-        ndarray of float64, shape (20,)
-            NaN where there is no tone or no period.
-        """
-        view = tonal_view(sound)
-        weights, peaks = view.weights, view.peaks
-        major, minor = triad_fit(view.chroma)
-        offset, agreement = view.tuning
-        strong = strong_peak(view.power, view.frequencies)
-        share = odds_db(tonal_share(view))
-        repeats, fundamental = periodicity(view.power)
-        harmonicity = odds_db(repeats)
-        flatness = mid_flatness(view)
-        rough = roughness(peaks)
-        best = np.maximum(major, minor)
-        return np.array(
-            [
-                *key_fit(weighted_mean(view.chroma, weights)),
-                weighted_mean(best, weights),
-                weighted_std(best, weights),
-                weighted_mean(major - minor, weights),
-                compressed(100 * abs(offset)),
-                agreement,
-                weighted_mean(strong, weights),
-                compressed(weighted_std(strong, weights)),
-                weighted_mean(share, weights),
-                compressed(weighted_std(share, weights)),
-                weighted_mean(harmonicity, weights),
-                compressed(weighted_std(harmonicity, weights)),
-                weighted_mean(inharmonicity(peaks, fundamental), weights),
-                weighted_mean(partials(peaks), weights),
-                weighted_mean(flatness, weights),
-                compressed(weighted_std(flatness, weights)),
-                weighted_mean(rough, weights),
-                weighted_std(rough, weights),
-            ],
-            dtype=np.float64,
-        )
+GROUP = CoreGroup("tonality", "Key and tone", "1", _FEATURES, _measure)
+"""Key, chords, tuning, tone against noise, roughness; NaN where there is no tone or no period."""

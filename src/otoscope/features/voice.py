@@ -12,12 +12,10 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.features.base import Feature
+from otoscope.features.base import CoreGroup
 from otoscope.features.contours import mean_of, run_lengths, slopes_of, smooth, smooth_within, std_of
 from otoscope.features.formants import Formants, find_formants, find_notches
 from otoscope.features.harmonics import formant_levels, harmonic_levels, harmonics_to_noise
@@ -33,7 +31,7 @@ from otoscope.features.voice_spectra import (
 from otoscope.features.voice_words import FEATURES
 from otoscope.features.voicing import FRAME, VoiceTrack, track_voice
 
-__all__ = ["Voice", "describe_voice"]
+__all__ = ["GROUP", "describe_voice"]
 
 _FEWEST = 5  # frames with a lead, below which nothing is said of it
 _CHUNK = 2000
@@ -189,59 +187,15 @@ def describe_voice(samples: NDArray[np.float32]) -> dict[str, float]:
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What eGeMAPS describes of a voice, asked of any lead; see the module's text."""
+def _measure(sound: Sound) -> NDArray[np.float64]:
+    values = describe_voice(sound.levelled)
+    nan = float("nan")
+    return np.array([values.get(feature.id.removeprefix("voice."), nan) for feature in FEATURES])
 
-    @property
-    def name(self) -> str:
-        """``voice``."""
-        return "voice"
 
-    @property
-    def title(self) -> str:
-        """For people."""
-        return "Voice and lead"
+GROUP = CoreGroup("voice", "Voice and lead", "1", FEATURES, _measure)
+"""What eGeMAPS describes of a voice, asked of any lead, at any level.
 
-    @property
-    def version(self) -> str:
-        """Of the values."""
-        return "1"
-
-    @property
-    def licence(self) -> str:
-        """Of the code; nothing is needed beyond the core."""
-        return "MIT"
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """In the order of the values."""
-        return FEATURES
-
-    def missing(self) -> str | None:
-        """Say why it cannot work here.
-
-        Returns
-        -------
-        str or None
-            None: it needs only the core.
-        """
-        return None
-
-    def compute(self, sound: Sound) -> NDArray[np.float64]:
-        """Describe one clip.
-
-        Parameters
-        ----------
-        sound : Sound
-            The clip; only `levelled` is used, so that its level does not matter.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_features,)
-            NaN for what is said of the lead in clips in which fewer than 5 frames have one, and for what is said of
-            the rest in clips in which fewer than 5 have none.
-        """
-        values = describe_voice(sound.levelled)
-        nan = float("nan")
-        return np.array([values.get(feature.id.removeprefix("voice."), nan) for feature in FEATURES])
+NaN for what is said of the lead in clips in which fewer than 5 frames have one, and for what is said of the rest in
+clips in which fewer than 5 have none.
+"""

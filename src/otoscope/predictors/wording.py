@@ -17,7 +17,7 @@ from otoscope.errors import SpecError
 from otoscope.evaluation.regression import average_ranks
 from otoscope.features.base import Feature
 
-__all__ = ["MISSING", "Reason", "Wording", "compared", "signed"]
+__all__ = ["MISSING", "Reason", "Wording", "compared", "digits_for", "signed"]
 
 FloatArray = NDArray[np.float64]
 
@@ -84,6 +84,27 @@ def signed(value: float, *, digits: int = 2) -> str:
     """
     text = f"{value:+.{digits}f}"
     return text if float(text) else text[1:]
+
+
+def digits_for(spread: float) -> int:
+    """Say how many digits contributions to a score need.
+
+    Parameters
+    ----------
+    spread : float, >= 0
+        Standard deviation of the scores.
+
+    Returns
+    -------
+    int
+        After the point, so that a hundredth of the spread can be seen.
+
+    Examples
+    --------
+    >>> digits_for(0.17), digits_for(1.2), digits_for(25.0)
+    (3, 2, 1)
+    """
+    return 2 if not spread > 0 else max(0, 2 - math.floor(math.log10(spread)))
 
 
 def compared(feature: Feature, below: float | None, above: float | None, *, missing: str | None = None) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from otoscope.audio import Waveform
-from otoscope.features.balance import BANDS, FLOOR_DB, FRAME_FLOOR_DB, PARTS, Balance, harmonic_share
+from otoscope.features.balance import BANDS, FLOOR_DB, FRAME_FLOOR_DB, GROUP, PARTS, harmonic_share
 from otoscope.features.sound import Sound
 
 RATE = 22_050  # Hz
@@ -14,9 +14,8 @@ def seconds(duration=4.0):
 
 
 def described(samples, rate=RATE):
-    group = Balance()
-    values = group.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
-    return {feature.id.partition(".")[2]: value for feature, value in zip(group.features, values, strict=True)}
+    values = GROUP.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
+    return {feature.id.partition(".")[2]: value for feature, value in zip(GROUP.features, values, strict=True)}
 
 
 def sine(hz, duration=4.0):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from otoscope.audio import Waveform
-from otoscope.features.loudness import LEVEL_IDS, Loudness
+from otoscope.features.loudness import GROUP, LEVEL_IDS
 from otoscope.features.sound import Sound
 
 RATE = 22_050  # Hz
@@ -14,9 +14,8 @@ def seconds(duration=4.0):
 
 
 def described(samples, rate=RATE):
-    group = Loudness()
-    values = group.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
-    return {feature.id.partition(".")[2]: value for feature, value in zip(group.features, values, strict=True)}
+    values = GROUP.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
+    return {feature.id.partition(".")[2]: value for feature, value in zip(GROUP.features, values, strict=True)}
 
 
 def sine(hz=997.0, duration=4.0):
@@ -90,7 +89,7 @@ def test_only_the_level_itself_follows_the_level():
     for name, value in loud.items():
         wanted = value - 20 if f"loudness.{name}" in LEVEL_IDS else value
         assert soft[name] == pytest.approx(wanted, rel=1e-4, abs=1e-4), name
-    assert {feature.id for feature in Loudness().features} >= LEVEL_IDS
+    assert {feature.id for feature in GROUP.features} >= LEVEL_IDS
 
 
 def test_repeating_a_clip_keeps_its_statistics():

@@ -6,7 +6,7 @@ import pytest
 
 from otoscope.audio import Waveform, resample
 from otoscope.features.base import check_values
-from otoscope.features.melody import Melody, describe_pitches, tuning
+from otoscope.features.melody import GROUP, describe_pitches, tuning
 from otoscope.features.salience import PitchFrames
 from otoscope.features.sound import Sound
 from otoscope.testing.music import draw_plan, play
@@ -31,9 +31,8 @@ def sing(melody, *, note_s=0.35, gap_s=0.0, semitones=0.0):
 
 
 def measure(waveform):
-    group = Melody()
-    values = check_values(group, group.compute(Sound(waveform)), waveform.clip_id)
-    return {feature.id.partition(".")[2]: value for feature, value in zip(group.features, values, strict=True)}
+    values = check_values(GROUP, GROUP.compute(Sound(waveform)), waveform.clip_id)
+    return {feature.id.partition(".")[2]: value for feature, value in zip(GROUP.features, values, strict=True)}
 
 
 def described(main, **others):
@@ -45,11 +44,10 @@ def described(main, **others):
 
 
 def test_the_group_names_27_features_of_its_own_and_can_be_sent_to_workers():
-    group = Melody()
-    assert group.missing() is None
-    assert len({feature.id for feature in group.features}) == len(group.features) == 27
-    assert all(feature.group == group.name == "melody" for feature in group.features)
-    assert pickle.loads(pickle.dumps(group)) == group
+    assert GROUP.missing() is None
+    assert len({feature.id for feature in GROUP.features}) == len(GROUP.features) == 27
+    assert all(feature.group == GROUP.name == "melody" for feature in GROUP.features)
+    assert pickle.loads(pickle.dumps(GROUP)) == GROUP
 
 
 def test_a_tune_is_described_by_its_notes():
@@ -157,8 +155,7 @@ def test_the_rate_of_the_file_hardly_matters(rate):
 def test_the_level_changes_nothing(level):
     waveform = play(draw_plan(0, 3), duration_s=3)
     louder = Waveform(waveform.samples * np.float32(level), RATE, "louder")
-    group = Melody()
-    np.testing.assert_allclose(group.compute(Sound(louder)), group.compute(Sound(waveform)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(GROUP.compute(Sound(louder)), GROUP.compute(Sound(waveform)), rtol=1e-3, atol=1e-3)
 
 
 def test_half_a_second_a_click_and_almost_nothing_can_be_described():

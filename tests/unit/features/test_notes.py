@@ -9,7 +9,7 @@ import pytest
 from otoscope.audio import Waveform, resample
 from otoscope.features import notes as notes_module
 from otoscope.features.base import check_values, group_digest
-from otoscope.features.melody import Melody
+from otoscope.features.melody import GROUP as MELODY
 from otoscope.features.notes import Notes, describe_notes
 from otoscope.features.sound import Sound
 from otoscope.features.transcription import FRAME_RATE, NoteEvents, Posteriors, find_model
@@ -189,10 +189,10 @@ def test_transposing_sound_moves_the_heights_and_leaves_the_rest(semitones):
 @needs_model
 def test_both_groups_hear_the_same_heights():
     plans = [draw_plan(5, index) for index in range(3)]
-    ids = [feature.id.partition(".")[2] for feature in Melody().features]
+    ids = [feature.id.partition(".")[2] for feature in MELODY.features]
     for plan in plans:
         sound = Sound(play(plan, duration_s=2))
-        melody = dict(zip(ids, Melody().compute(sound), strict=True))
+        melody = dict(zip(ids, MELODY.compute(sound), strict=True))
         notes = measure(play(plan, duration_s=2))
         assert melody["height_mean"] == pytest.approx(notes["height_mean"], abs=5)
         assert melody["pitch_entropy"] == pytest.approx(notes["pitch_entropy"], abs=0.8)

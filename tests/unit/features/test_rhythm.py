@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from otoscope.audio import Waveform
-from otoscope.features.rhythm import Rhythm
+from otoscope.features.rhythm import GROUP
 from otoscope.features.sound import Sound
 
 RATE = 22_050  # Hz
@@ -10,9 +10,8 @@ TOL_TEMPO = 0.015  # relative
 
 
 def described(samples, rate=RATE):
-    group = Rhythm()
-    values = group.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
-    return {feature.id.partition(".")[2]: value for feature, value in zip(group.features, values, strict=True)}
+    values = GROUP.compute(Sound(Waveform(np.asarray(samples, dtype=np.float32), rate, "clip")))
+    return {feature.id.partition(".")[2]: value for feature, value in zip(GROUP.features, values, strict=True)}
 
 
 def strokes(starts, duration=5.0, *, loudness=None, make=None):

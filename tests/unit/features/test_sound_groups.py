@@ -5,14 +5,11 @@ import pytest
 
 from otoscope.audio import Waveform
 from otoscope.features.base import check_values
-from otoscope.features.brightness import Brightness
-from otoscope.features.change import Change
-from otoscope.features.harmony import PITCH_CLASSES, Harmony, interval_content, tonal_centroids
+from otoscope.features.harmony import PITCH_CLASSES, interval_content, tonal_centroids
+from otoscope.features.registry import open_groups
 from otoscope.features.sound import Sound
-from otoscope.features.timbre import Timbre
-from otoscope.features.tonality import Tonality
 
-GROUPS = (Harmony(), Tonality(), Timbre(), Brightness(), Change())
+GROUPS = open_groups("harmony,tonality,timbre,brightness,change")
 IDS = [feature.id for group in GROUPS for feature in group.features]
 RATE = 22_050
 TOL_LEVEL = 2e-3  # single precision, in the units of each feature

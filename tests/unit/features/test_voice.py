@@ -6,10 +6,9 @@ import pytest
 from otoscope.audio import Waveform
 from otoscope.features.base import check_values
 from otoscope.features.sound import Sound
-from otoscope.features.voice import Voice, describe_voice
+from otoscope.features.voice import GROUP, describe_voice
 
 RATE = 22_050
-GROUP = Voice()
 IDS = [feature.id.removeprefix("voice.") for feature in GROUP.features]
 
 

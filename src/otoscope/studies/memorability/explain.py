@@ -16,7 +16,7 @@ from otoscope.features.base import Feature, FeatureGroup
 from otoscope.predictors.base import FittedPredictor
 from otoscope.predictors.directions import Direction, sign_stability
 from otoscope.predictors.explaining import Explainer, Explanation, averaged
-from otoscope.predictors.wording import Wording
+from otoscope.predictors.wording import Wording, digits_for
 from otoscope.studies.memorability.dataset import Prepared
 from otoscope.studies.memorability.unlikeness import middle_of
 from otoscope.studies.memorability.views import worker_pool
@@ -139,7 +139,7 @@ def _gather(
         else tuple(Direction(name, 0, 0.0) for name in views.feature_ids)  # one clip a fold shows no direction
     )
     by_group = [explained[row].by_group for row in range(len(data.ids))]
-    wording = Wording(features, values)
+    wording = Wording(features, values, digits=digits_for(float(np.std(data.y))))
     clips: list[dict[str, Any]] = []
     for row, track in enumerate(data.tracks):
         reasons = wording.reasons(values[row], moves[row], k=REASONS)

@@ -155,7 +155,12 @@ def fit_model(
         "n_groups": n_groups,
         "n_excluded": prepared.n_excluded,
         "n_folds": n_folds,
-        "score": {"mean": float(data.y.mean()), "least": float(data.y.min()), "greatest": float(data.y.max())},
+        "score": {
+            "mean": float(data.y.mean()),
+            "sd": float(data.y.std()),
+            "least": float(data.y.min()),
+            "greatest": float(data.y.max()),
+        },
         "trained_on": digest_of(sorted(zip(data.ids, data.y.tolist(), strict=True))),
         "level": LEVEL,
         "notes": notes,

@@ -16,7 +16,7 @@ from otoscope.errors import DataError
 from otoscope.features.extract import Derivation, FeatureCache
 from otoscope.features.sound import MIN_DURATION_S
 from otoscope.predictors.explaining import Explainer, averaged
-from otoscope.predictors.wording import Wording
+from otoscope.predictors.wording import Wording, digits_for
 from otoscope.studies.memorability.explain import REASONS, features_of
 from otoscope.studies.memorability.model import TrainedModel
 from otoscope.studies.memorability.unlikeness import WARN_ABOVE, middle_of, percentile_of
@@ -276,7 +276,8 @@ class _Speaker:
         self.model = model
         self.surroundings = model.surroundings()
         self.explainer = Explainer(model.predictor, model.about["features"], model.features)
-        self.wording = Wording(features_of(model.groups), model.features)
+        digits = digits_for(float(model.about["score"]["sd"]))
+        self.wording = Wording(features_of(model.groups), model.features, digits=digits)
 
     def say(
         self,
