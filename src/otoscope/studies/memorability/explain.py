@@ -25,6 +25,7 @@ from otoscope.studies.progress import Progress, Quiet
 __all__ = ["REASONS", "explain_folds", "features_of"]
 
 REASONS = 5
+BACKGROUND = 12  # rows that models which are no sums are explained against; a single prediction takes more
 _Floats = NDArray[np.float64]
 _Job = tuple[int, FittedPredictor, tuple[str, ...], _Floats, list[_Floats]]
 
@@ -116,7 +117,7 @@ def _outcomes(jobs: Sequence[_Job], processes: int | None) -> list[tuple[int, li
 
 def _explain(job: _Job) -> tuple[int, list[Explanation]]:
     number, model, feature_ids, reference, clips = job
-    explainer = Explainer(model, feature_ids, reference)
+    explainer = Explainer(model, feature_ids, reference, n_background=BACKGROUND)
     return number, [averaged(explainer.explain(rows)) for rows in clips]
 
 
