@@ -159,3 +159,16 @@ def test_only_what_is_about_level_knows_the_level(group, name):
 def test_a_minute_is_described_too(group):
     long = Waveform(np.tile(music(), 20).astype(np.float32), RATE, "minute")
     check_values(group, group.compute(Sound(long)), "minute")
+
+
+def test_no_two_features_of_the_default_groups_share_their_words():
+    words: dict[tuple[str, str], list[str]] = {}
+    for group in open_groups("default"):
+        for feature in group.features:
+            words.setdefault((feature.more, feature.less), []).append(feature.id)
+    assert {pair: ids for pair, ids in words.items() if len(ids) > 1} == {}
+
+
+def test_words_still_fit_before_than():
+    texts = [word for group in open_groups("default") for f in group.features for word in (f.more, f.less)]
+    assert [text for text in texts if " than " in f" {text} "] == []

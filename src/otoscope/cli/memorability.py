@@ -11,11 +11,14 @@ from otoscope.cli.shared import JsonFlag, counted, named, print_json, progress_b
 from otoscope.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otoscope.corpora.base import Failure
     from otoscope.studies.memorability.settings import MemorabilitySettings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="How well will people remember this music, and why?", no_args_is_help=True)
+app = typer.Typer(help="How well will people remember this music, and what does a model go by?", no_args_is_help=True)
 
 Clips = Annotated[Path, typer.Option("--clips", help="The folder of clips, in any format that libsndfile reads.")]
 LabelsFile = Annotated[
@@ -118,9 +121,14 @@ def evaluate(
         print_json(found.summary)
     else:
         _print(out)
-    say_failures(found.failures, str(out / "failures.json"))
+    say_failures(found.failures, str(out / "failures.json"), said=_unused(found.failures))
     if found.failures:
         raise typer.Exit(1)
+
+
+def _unused(failures: Sequence[Failure]) -> str:
+    """Say how many lines of the table are not used: a line may be unused and its clip used, by another line."""
+    return f"{counted(len(failures), 'line')} of the table {'was' if len(failures) == 1 else 'were'} not used"
 
 
 def _write_report(folder: Path, *, embed_audio: Path | None = None) -> Path:
@@ -195,10 +203,16 @@ def train(
             f"{out}: {about['predictor']} trained on {counted(about['n_tracks'], 'clip')} "
             f"with {counted(len(about['features']), 'feature')}"
         )
+        missed = about["out_of_fold"]
+        better = "better" if missed["rmse"] < missed["rmse_of_mean"] else "no better"
+        typer.echo(
+            f"clips that it had not heard it missed by {missed['rmse']:.3g} (RMSE), predicting the mean by "
+            f"{missed['rmse_of_mean']:.3g}: {better} than the mean"
+        )
         for note in about["notes"]:
             typer.echo(note)
         typer.echo(f"Next: otoscope memorability predict {out} song.mp3")
-    say_failures(failures, "")
+    say_failures(failures, "", said=_unused(failures))
     if failures:
         raise typer.Exit(1)
 
@@ -215,7 +229,7 @@ def predict(
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say how well sound will be remembered, how sure that is, and why."""
+    """Say how well sound will be remembered, how sure that is, and by what."""
     from otoscope.studies.memorability.model import read_model
     from otoscope.studies.memorability.predict import predict_files
 
@@ -238,7 +252,7 @@ def predict(
 @app.command("features")
 def features(
     clips: Annotated[Path | None, typer.Argument(help="A folder of clips.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="A Parquet file: a row for each clip.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A .parquet or .csv file: a row for each clip.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the features, in words.")] = False,
     groups: Annotated[
         list[str], typer.Option("--features", help="Groups of features, or default. Repeat it, or use commas.")
@@ -253,9 +267,9 @@ def features(
         return
     if clips is None or out is None:
         raise SpecError("name a folder of clips and a file with --out, or ask for --list")
-    if out.is_dir():
-        raise SpecError(f"--out: {out} is a folder; name a file, such as {out / 'features.parquet'}")
-    from otoscope.store import write_table
+    if out.is_dir() or out.suffix.lower() not in {".parquet", ".csv"}:
+        raise SpecError(f"--out is {out}; name a file that ends in .parquet or .csv")
+    from otoscope.store import write_table, write_text
     from otoscope.studies.memorability.describe import describe_folder
 
     with progress_bar(quiet=quiet) as bar:
@@ -263,7 +277,10 @@ def features(
     if not rows:
         say_failures(failures, "")
         raise SpecError(f"{clips}: none of its clips can be described")
-    write_table(out, rows)
+    if out.suffix.lower() == ".csv":
+        write_text(out, _csv(rows))
+    else:
+        write_table(out, rows)
     if as_json:
         print_json({"out": str(out), "n_clips": len(rows), "n_features": len(rows[0]) - 2, "n_failed": len(failures)})
     else:
@@ -271,6 +288,17 @@ def features(
     say_failures(failures, "")
     if failures:
         raise typer.Exit(1)
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)  # a value that is not there is an empty cell
+    return text.getvalue()
 
 
 def _list(groups: list[str], *, as_json: bool) -> None:

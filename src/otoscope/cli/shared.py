@@ -240,7 +240,7 @@ def left_out(n: int) -> str:
     return f"{counted(n, 'clip')} {'was' if n == 1 else 'were'} left out"
 
 
-def say_failures(failures: Sequence[Failure], where: str) -> None:
+def say_failures(failures: Sequence[Failure], where: str, *, said: str | None = None) -> None:
     """Say on standard error which clips were left out, and why.
 
     Parameters
@@ -249,10 +249,12 @@ def say_failures(failures: Sequence[Failure], where: str) -> None:
         The clips.
     where : str
         The file that lists all of them; empty where there is none.
+    said : str, optional
+        The beginning of the sentence, where it is not about clips.
     """
     if not failures:
         return
-    typer.echo(f"{left_out(len(failures))}{f' (all in {where})' if where else ''}:", err=True)
+    typer.echo(f"{said or left_out(len(failures))}{f' (all in {where})' if where else ''}:", err=True)
     for failure in failures[:SHOWN_FAILURES]:
         typer.echo(f"  {failure.clip_id} [{failure.stage}] {failure.reason}", err=True)
     if len(failures) > SHOWN_FAILURES:

@@ -62,7 +62,7 @@ _PART_WORDS = {
     "vocals": ("singing or lead", "what is held in the range of the voice", "held power between 200 and 4000 Hz"),
     "drums": ("drums", "all that strikes", "percussive power"),
     "bass": ("bass line", "what is held in the bass", "held power below 200 Hz"),
-    "other": ("high shimmer", "what is held above the voice", "held power above 4000 Hz, the harmonic rest"),
+    "other": ("sustained treble", "what is held above the voice", "held power above 4000 Hz, the harmonic rest"),
 }
 _MASKS = (
     "Power in 128 mel bands (Slaney, each scaled back from unit area; 2048-sample Hann windows every 512 at 22,050 "

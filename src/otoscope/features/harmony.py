@@ -171,9 +171,10 @@ def _features() -> tuple[Feature, ...]:
             "1",
             "Mean Euclidean distance between the tonal centroids (as harmony.tonnetz_mean_*) of frames 372 ms apart, "
             "weighted as in harmony.change_rate.",
-            "How far each change of chord travels: near for related chords, far for distant ones.",
-            "wider in its steps of harmony",
-            "narrower in its steps of harmony",
+            "How far the harmony moves in about a third of a second: little for held or related chords, much for "
+            "quick changes to distant ones.",
+            "quicker in the drift of its harmony",
+            "slower in the drift of its harmony",
         ),
     ]
     return tuple(made)

@@ -68,8 +68,8 @@ _TABLE = (
         "LU",
         "10 log10 of the mean square of the K-weighted signal over the mean square of the signal at 22,050 Hz",
         "How much louder the ear finds the clip than the meter does: bass weighs little for the ear, treble more.",
-        "louder to the ear than on the meter",
-        "softer to the ear than on the meter",
+        "louder to the ear, set against the meter",
+        "softer to the ear, set against the meter",
     ),
     (
         "crest_db",
@@ -149,8 +149,8 @@ _TABLE = (
         "1",
         f"{_RELATIVE}; share of frames more than {-QUIET_DB:g} dB below their 95th percentile",
         "How much of the time the clip is much softer than at its loud moments.",
-        "soft for more of the time",
-        "soft for less of the time",
+        "more often soft",
+        "less often soft",
     ),
     (
         "slope_db_per_s",
@@ -166,8 +166,8 @@ _TABLE = (
         f"10 log10 of the mean square of the K-weighted signal in the last third over that in the first, between "
         f"{FLOOR_DB:g} and {-FLOOR_DB:g}",
         "How much louder the clip ends than it begins.",
-        "louder at its end than at its beginning",
-        "louder at its beginning than at its end",
+        "louder at its end, set against its beginning",
+        "softer at its end, set against its beginning",
     ),
     (
         "energy_centre",

@@ -36,6 +36,18 @@ _REGIONS = (
     ("treble", "the treble, above 5 kHz"),
 )
 
+_COARSE = (
+    "the balance of lows and highs",
+    "the balance of the middle against both ends (shape 2)",
+    "the colour of its middle (shape 3)",
+)
+_FINE = dict(
+    enumerate(
+        ("fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth"),
+        start=len(_COARSE) + 1,
+    )
+)
+
 
 def _hz_text(hz: float) -> str:
     return f"{round(hz, -1):.0f} Hz" if hz < 950 else f"{hz / 1000:.2g} kHz"
@@ -60,30 +72,46 @@ def _features() -> tuple[Feature, ...]:
     )
     for statistic in ("mean", "std", "delta_std"):
         for k in range(1, N_WAVES + 1):
-            hills, dips = _listed(k, 0), _listed(k, 1)
+            coarse = k <= len(_COARSE)
+            hills, dips = (_listed(k, 0), _listed(k, 1)) if coarse else ("", "")
             against = (
                 f"the regions around {hills} against those around {dips}" if k > 1 else "the lows against the highs"
             )
+            pattern = f"fine pattern {k} of the spectrum"
+            nth = f"the {_FINE.get(k)} fine pattern of the spectrum"
             if statistic == "mean":
                 definition = f"Mean {wave.format(k)}; {_WEIGHTED}."
-                plain = f"Coarse shape {k} of the sound's colour: the strength of {against}."
-                more = f"stronger around {hills} (shape {k})" if k > 1 else "stronger in the lows than in the highs"
-                less = f"stronger around {dips} (shape {k})" if k > 1 else "stronger in the highs than in the lows"
+                plain = (
+                    f"Coarse shape {k} of the sound's colour: the strength of {against}."
+                    if coarse
+                    else f"How strong {nth} is; it has no simple name."
+                )
+                more = f"stronger around {hills} (shape {k})" if k > 1 else "more weighted towards the lows"
+                less = f"stronger around {dips} (shape {k})" if k > 1 else "more weighted towards the highs"
+                if not coarse:
+                    more, less = f"stronger in {pattern}", f"weaker in {pattern}"
             elif statistic == "std":
                 definition = f"log2 of 1 plus the standard deviation {wave.format(k)}; {_WEIGHTED}."
-                plain = f"How much coarse shape {k} of the colour varies within the clip: {against}."
-                more, less = f"more varied in colour (shape {k})", f"more uniform in colour (shape {k})"
+                plain = (
+                    f"How much coarse shape {k} of the colour varies within the clip: {against}."
+                    if coarse
+                    else f"How much {nth} varies; it has no simple name."
+                )
+                what = _COARSE[k - 1] if coarse else pattern
+                more, less = f"more varied in {what}", f"more uniform in {what}"
             else:
                 definition = (
                     f"log2 of 1 plus the standard deviation {wave.format(k)}, after taking its slope over 9 frames "
                     "(least "
                     f"squares, a frame; at the ends that of the first and last 9 frames); {_WEIGHTED}."
                 )
-                plain = f"How quickly coarse shape {k} of the colour moves: {against}."
-                more, less = (
-                    f"quicker in its changes of colour (shape {k})",
-                    f"slower in its changes of colour (shape {k})",
+                plain = (
+                    f"How quickly coarse shape {k} of the colour moves: {against}."
+                    if coarse
+                    else f"How quickly {nth} moves; it has no simple name."
                 )
+                what = _COARSE[k - 1] if coarse else pattern
+                more, less = f"quicker in its changes of {what}", f"slower in its changes of {what}"
             name = {"mean": "shape_mean", "std": "shape_std", "delta_std": "shape_speed"}[statistic]
             unit = "dB" if statistic == "mean" else "log2(1+dB)"
             made.append(Feature(f"timbre.{name}_{k}", unit, definition, plain, more, less))
@@ -106,14 +134,17 @@ def _features() -> tuple[Feature, ...]:
                 f"{_WEIGHTED}. NaN where the band never rises above that floor."
             )
             plain = (
-                f"How far the tones {where} stand out of what lies between them."
+                f"How far single tones {where} stand out of what lies between them."
                 if statistic == "mean"
-                else f"How much the clarity of the tones {where} changes."
+                else f"How much it changes how far single tones {where} stand out of what lies between them."
             )
             words = (
-                (f"clearer in its tones {where}", f"more blurred {where}")
+                (f"clearer in its single tones {where}", f"less clear in its single tones {where}")
                 if statistic == "mean"
-                else (f"more changeable in its clarity {where}", f"steadier in its clarity {where}")
+                else (
+                    f"more changeable in how clear its single tones {where} are",
+                    f"steadier in how clear its single tones {where} are",
+                )
             )
             unit = "dB" if statistic == "mean" else "log2(1+dB)"
             made.append(Feature(f"timbre.contrast_{statistic}_{k + 1}", unit, definition, plain, *words))

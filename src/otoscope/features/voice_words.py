@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from otoscope.features.base import Feature
@@ -24,20 +24,20 @@ _NOUNS: Final = {
     "slope_low": "the weight of its bass",
     "slope_mid": "the presence of its upper middle",
     "flux": "restlessness",
-    "jitter": "roughness of pitch",
-    "shimmer": "roughness of strength",
-    "hnr": "clearness of tone",
+    "jitter": "the roughness of its lead's pitch",
+    "shimmer": "the hoarseness of its lead",
+    "hnr": "the clearness of its lead",
     "h1_h2": "the strength of the lead's fundamental",
     "h2_h3": "the roundness of the lead's overtones",
     "h2_a3": "the ring of the lead's overtones",
-    "mfcc1": "the balance of low against high",
-    "mfcc2": "the scoop of its middle",
-    "mfcc3": "the leanness of its low mids",
-    "mfcc4": "the colour of its middle",
+    "mfcc1": "the balance of lows against highs",
+    "mfcc2": "the strength of its middle around 2 kHz",
+    "mfcc3": "the fullness of its low mids",
+    "mfcc4": "the nasal colour of its middle",
 }
 
 _ENVELOPE: Final = (
-    ("the balance of low against high", "weighted to the low end", "weighted to the high end"),
+    ("the balance of lows against highs", "heavier in the lows", "heavier in the highs"),
     (
         "how far the middle around 2 kHz steps back behind the lows and the highs",
         "more scooped in the middle",
@@ -115,24 +115,24 @@ _LEAD_CURVES: Final = (
         "log10 of percent",
         "mean difference of neighbouring periods over their mean length, in the 10 ms from the start of each frame",
         "how unevenly the waves of the lead follow each other: rough voices, distortion, several notes at once",
-        "rougher in pitch",
-        "smoother in pitch",
+        "rougher in the pitch of its lead",
+        "smoother in the pitch of its lead",
     ),
     (
         "shimmer",
         "log10 of dB",
         "mean difference in height of neighbouring periods, in the 10 ms from the start of each frame",
         "how unevenly strong the waves of the lead are: hoarseness, distortion, several notes at once",
-        "rougher in strength",
-        "smoother in strength",
+        "hoarser in its lead",
+        "smoother in its lead",
     ),
     (
         "hnr",
         "dB",
         "r / (1 - r) of the autocorrelation r at the period",
         "how far the lead's tone rises above breath, noise and everything else",
-        "clearer in tone",
-        "noisier",
+        "cleaner in its lead",
+        "breathier or noisier in its lead",
     ),
     (
         "h1_h2",
@@ -168,13 +168,14 @@ def _spread(curve: str, name: str, unit: str, definition: str, where: str) -> Fe
     spread = "Standard deviation over mean" if curve == "flux" else "Standard deviation"
     if unit.startswith("log"):
         spread = "Logarithm of the standard deviation"
+    when = " while a lead is there" if name.endswith("_voiced") else ""
     return Feature(
         f"voice.{name}_std",
         "1" if curve == "flux" else unit,
         f"{spread} of the {definition}.",
         f"How much {noun} varies in the course of the clip{where}.",
-        f"more varied in {noun}",
-        f"more even in {noun}",
+        f"more varied in {noun}{when}",
+        f"more even in {noun}{when}",
     )
 
 
@@ -184,8 +185,8 @@ def _segments() -> Iterator[Feature]:
         "1",
         f"Share of the frames with a lead: {_TRACK}.",
         "How much of the time a voice or a lead instrument with a clear pitch can be followed.",
-        "more continuously pitched",
-        "less often clearly pitched",
+        "more often led by a clear voice or instrument",
+        "less often led by a clear voice or instrument",
     )
     yield Feature(
         "voice.segments",
@@ -217,11 +218,16 @@ def _segments() -> Iterator[Feature]:
 
 
 def _curve(
-    name: str, unit: str, noun: str, definition: str, where: str, words: tuple[str, str, str]
+    name: str, unit: str, noun: str, short: str, definition: str, where: str, words: Mapping[str, str]
 ) -> Iterator[Feature]:
-    high, more, less = words
+    more, less = words["more"], words["less"]
     yield Feature(
-        f"voice.{name}_mean", unit, f"Mean of {definition}.", f"How {high} {noun} is on average{where}.", more, less
+        f"voice.{name}_mean",
+        unit,
+        f"Mean of {definition}.",
+        f"How {words['great']} {noun} is on average{where}.",
+        more,
+        less,
     )
     spread = "Standard deviation over mean" if name == "fullness" else "Standard deviation"
     yield Feature(
@@ -229,15 +235,15 @@ def _curve(
         "1" if name == "fullness" else unit,
         f"{spread} of {definition}.",
         f"How much {noun} varies{where}.",
-        f"more varied in {noun}",
-        f"more even in {noun}",
+        f"more varied in {short}",
+        f"more even in {short}",
     )
-    for percent, moments in ((20, "low"), (50, "typical"), (80, "high")):
+    for percent, moments in ((20, words["low"]), (50, "typical"), (80, words["high"])):
         yield Feature(
             f"voice.{name}_p{percent}",
             unit,
             f"{percent}th percentile of {definition}.",
-            f"How {high} {noun} is in its {moments} moments{where}.",
+            f"How {words['great']} {noun} is in its {moments} moments{where}.",
             f"{more} in its {moments} moments",
             f"{less} in its {moments} moments",
         )
@@ -245,9 +251,9 @@ def _curve(
         f"voice.{name}_range",
         unit,
         f"80th less 20th percentile of {definition}.",
-        f"How far apart high and low moments of {noun} lie{where}.",
-        f"wider in the range of {noun}",
-        f"narrower in the range of {noun}",
+        f"How far apart {words['high']} and {words['low']} moments of {noun} lie{where}.",
+        words["wider"],
+        words["narrower"],
     )
     for move, verb in (("rise", "rises"), ("fall", "falls")):
         how = (
@@ -258,16 +264,16 @@ def _curve(
             f"log10 of {unit}/s",
             f"Logarithm of the mean steepness of the {move}s: {how}.",
             f"How quickly {noun} {verb} when it {verb}{where}.",
-            f"quicker in the {move}s of {noun}",
-            f"slower in the {move}s of {noun}",
+            f"quicker in the {move}s of {short}",
+            f"slower in the {move}s of {short}",
         )
         yield Feature(
             f"voice.{name}_{move}_std",
             f"log10 of {unit}/s",
             f"Logarithm of the standard deviation of the steepness of the {move}s: {how}.",
             f"How different in speed the {move}s of {noun} are{where}.",
-            f"more varied in the {move}s of {noun}",
-            f"more alike in the {move}s of {noun}",
+            f"more varied in the speed of the {move}s of {short}",
+            f"more even in the speed of the {move}s of {short}",
         )
 
 
@@ -313,9 +319,11 @@ def _formants() -> Iterator[Feature]:
     )
     for i, ordinal in enumerate(_ORDINALS, 1):
         resonance = (
-            f"the {ordinal} resonance of the lead, counted from below, as vowels and bodies of instruments have"
+            f"the {ordinal} resonance (formant) of the lead, counted from below, as vowels and bodies of instruments "
+            "have"
         )
-        short = f"the {ordinal} resonance"
+        short = f"the {ordinal} resonance (formant) of its lead"
+        plainly = f"the {ordinal} resonance (formant) of the lead"
         yield Feature(
             f"voice.f{i}_hz_mean",
             "Hz",
@@ -328,7 +336,7 @@ def _formants() -> Iterator[Feature]:
             f"voice.f{i}_hz_std",
             "Hz",
             f"Standard deviation of the frequency of the {ordinal} {prediction}.",
-            f"How much {short} of the lead moves, as when vowels change.",
+            f"How much {plainly} moves, as when vowels change.",
             f"more mobile in {short}",
             f"more fixed in {short}",
         )
@@ -336,7 +344,7 @@ def _formants() -> Iterator[Feature]:
             f"voice.f{i}_width_mean",
             "log2 of Hz",
             f"Mean logarithm of the bandwidth of the {ordinal} {prediction}.",
-            f"How broad {short} of the lead is.",
+            f"How broad {plainly} is.",
             f"broader in {short}",
             f"more focused in {short}",
         )
@@ -345,7 +353,7 @@ def _formants() -> Iterator[Feature]:
                 "voice.f1_width_std",
                 "log2 of Hz",
                 f"Standard deviation of the logarithm of the bandwidth of the {ordinal} {prediction}.",
-                f"How much the breadth of {short} of the lead changes.",
+                f"How much the breadth of {plainly} changes.",
                 f"more varied in the breadth of {short}",
                 f"more even in the breadth of {short}",
             )
@@ -354,7 +362,7 @@ def _formants() -> Iterator[Feature]:
             f"voice.f{i}_level_mean",
             "dB",
             f"Mean {level}; only frames with a lead, {_OVER_LEAD}.",
-            f"How strong {short} of the lead is beside its fundamental.",
+            f"How strong {plainly} is beside its fundamental.",
             f"stronger in {short}",
             f"weaker in {short}",
         )
@@ -362,7 +370,7 @@ def _formants() -> Iterator[Feature]:
             f"voice.f{i}_level_std",
             "dB",
             f"Standard deviation of the {level}; only frames with a lead, {_OVER_LEAD}.",
-            f"How much the strength of {short} of the lead changes.",
+            f"How much the strength of {plainly} changes.",
             f"more varied in the strength of {short}",
             f"more even in the strength of {short}",
         )
@@ -375,19 +383,18 @@ def _formants() -> Iterator[Feature]:
             f"voice.notch{i}_hz_mean",
             "Hz",
             f"Mean frequency of the {root}.",
-            f"Where the {ordinal} of several marks lies that sum up the colour of the lead; it is no resonance, "
-            "and has no simple sound of its own.",
-            f"higher in the {ordinal} mark of its colour",
-            f"lower in the {ordinal} mark of its colour",
+            f"Where fine mark {i} in the spectrum of the lead lies; it is no resonance and has no simple name.",
+            f"higher in fine mark {i} of its lead's spectrum",
+            f"lower in fine mark {i} of its lead's spectrum",
         )
         yield Feature(
             f"voice.notch{i}_width_mean",
             "log2 of Hz",
             f"Mean logarithm of the bandwidth of the {root}.",
-            f"How blurred the {ordinal} of several marks is that sum up the colour of the lead: blurred where few "
-            "tones carry all the strength.",
-            f"more blurred in the {ordinal} mark of its colour",
-            f"sharper in the {ordinal} mark of its colour",
+            f"How broad fine mark {i} in the spectrum of the lead is: broad where few tones carry all the strength; "
+            "it has no simple name.",
+            f"broader in fine mark {i} of its lead's spectrum",
+            f"narrower in fine mark {i} of its lead's spectrum",
         )
 
 
@@ -397,18 +404,36 @@ FEATURES: Final = (
         "pitch",
         "st",
         "the pitch of the lead",
+        "the pitch of its lead",
         f"semitones above 27.5 Hz; {_TRACK}; {_OVER_LEAD}",
         f" {_LEAD}",
-        ("high", "higher in its lead", "lower in its lead"),
+        {
+            "great": "high",
+            "low": "low",
+            "high": "high",
+            "more": "higher in its lead",
+            "less": "lower in its lead",
+            "wider": "wider in the range of its lead",
+            "narrower": "narrower in the range of its lead",
+        },
     ),
     *_curve(
         "fullness",
         "1",
-        "the fullness of the sound",
+        "the fullness of the sound (its loudness as the ear weighs it, relative to the clip's level)",
+        "its fullness to the ear",
         "the sum over 26 mel bands (20 to 8000 Hz) of their power, weighted by the ear's sensitivity, to the power "
         f"0.33; {_SHORT}, averaged over three frames; relative, as the clip's level is taken off",
         "",
-        ("great", "fuller", "thinner"),
+        {
+            "great": "great",
+            "low": "thin",
+            "high": "full",
+            "more": "fuller to the ear",
+            "less": "thinner to the ear",
+            "wider": "bigger in the contrast of full and thin moments",
+            "narrower": "smaller in the contrast of full and thin moments",
+        },
     ),
     Feature(
         "voice.fullness_peaks",

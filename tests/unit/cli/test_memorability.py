@@ -65,7 +65,7 @@ def test_evaluate_prints_json_for_machines_and_lists_what_it_left_out(call, nois
     summary = json.loads(out)
     assert (summary["n_tracks"], summary["n_excluded"]) == (20, 1)
     assert summary["models"]["ridge"]["spearman_pooled"]["value"] > 0.5
-    assert "1 clip was left out" in err
+    assert "1 line of the table was not used" in err
     assert "gone [labels] line 22: there is no such sound" in err
 
 
@@ -75,6 +75,13 @@ def test_train_and_predict_with_words_and_as_json(call, noises):
     )
     assert (code, err) == (0, "")
     assert "ridge trained on 20 clips with 2 features" in out
+    assert "better than the mean" in out
+    labels = noises / "labels.csv"
+    labels.write_text(labels.read_text().replace("noise-03,0.", "noise-03,1."))
+    code, _, err = call(
+        "memorability", "train", *where(noises), "--model", "ridge", *QUICK, "--out", noises / "model"
+    )
+    assert (code, "a model trained on other clips or scores" in err) == (2, True)
     clip = noises / "clips" / "noise-03.wav"
     code, out, err = call("memorability", "predict", noises / "model", clip, "--json", "--quiet")
     assert (code, err) == (0, "")
@@ -113,6 +120,16 @@ def test_features_are_written_and_listed(call, noises):
     assert list(rows[0]) == ["track", "duration_s", "hiss.crossings", "hiss.level"]
     assert rows[0]["track"] == "noise-00.wav"
     assert rows[0]["duration_s"] == pytest.approx(0.6, abs=1e-3)
+    code, out, _ = call(
+        "memorability", "features", noises / "clips", "--out", noises / "f.csv", *COMMON[:2], "--quiet"
+    )
+    lines = (noises / "f.csv").read_text().splitlines()
+    assert lines[0] == "track,duration_s,hiss.crossings,hiss.level"
+    assert [float(cell) for cell in lines[1].split(",")[1:]] == list(rows[0].values())[1:]
+    code, _, err = call(
+        "memorability", "features", noises / "clips", "--out", noises / "f.xlsx", *COMMON[:2], "--quiet"
+    )
+    assert (code, "ends in .parquet or .csv" in err) == (2, True)
     code, out, _ = call("memorability", "features", "--list", "--features", "hiss")
     assert code == 0
     assert "How it hisses." in out

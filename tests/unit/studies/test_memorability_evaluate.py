@@ -353,3 +353,14 @@ def test_a_copy_at_another_rate_is_noted_and_different_clips_are_not(tmp_path):
     assert note.startswith("1 pair(s) of clips sound almost the same (")
     assert "copy" in note
     assert "synthetic-007" in note
+
+
+def test_the_mean_predictor_is_what_skill_is_measured_against(tmp_path):
+    scores = np.clip(write_noises(tmp_path, 20), 0, 1)
+    lines = [f"noise-{i:02d},{score:.4f},{10 + 3 * i}" for i, score in enumerate(scores)]
+    (tmp_path / "labels.csv").write_text("\n".join(["track,score,n", *lines]) + "\n")
+    models = run(tmp_path).summary["models"]
+    assert models["mean"]["skill"]["value"] == pytest.approx(0.0, abs=1e-12)
+    assert models["ridge"]["skill"]["value"] == pytest.approx(
+        1 - models["ridge"]["mse"]["value"] / models["mean"]["mse"]["value"]
+    )

@@ -51,6 +51,7 @@ def test_tracks_are_found_with_and_without_suffix_and_in_folders(tmp_path, clips
         ("a,inf", "score is 'inf'; a finite number is needed"),
         ("a,nan", "score is 'nan'; a finite number is needed"),
         ("a,loud", "score is 'loud'; a finite number is needed"),
+        ('a,"0,5"', "score is '0,5'; a finite number is needed (write 0.5 with a point, not 0,5)"),
         ("twin,0.5", "there are 2 files of that name (twin.flac, twin.wav); add the suffix"),
         ("a,0.5,0", "n is 0; a number of responses above 0 is needed"),
         ("a,0.5,many", "n is 'many'; a finite number is needed"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,7 @@ def _reference(
     failures = views.prepare(prepared.data.tracks, processes=processes, progress=progress)
     bad = {failure.clip_id for failure in failures}
     data = prepared.data.take([row for row in prepared.table_order if prepared.data.tracks[row] not in bad])
+    data = replace(data, counts=None)  # the reference let all scores count alike
     renamed = views.renamed(dict(zip(data.tracks, data.ids, strict=True)))
     notes = [f"reference protocol: {text}" for text in DIFFERENCES]
     for name, predictor in models.items():

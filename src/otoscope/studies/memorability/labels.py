@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ from pathlib import Path
 from otoscope.corpora.base import Failure
 from otoscope.corpora.folder import SOUND_SUFFIXES
 from otoscope.errors import SpecError
-from otoscope.specs import suggestion
 
 __all__ = ["COLUMNS", "Label", "Labels", "find_clips", "read_labels"]
 
@@ -192,7 +192,7 @@ def _read_rows(table: Path) -> list[tuple[int, dict[str, str]]]:
             if needed not in header:
                 raise SpecError(
                     f"{table}: has no column {needed!r}, only {', '.join(header)}; "
-                    f"track and score are needed; {suggestion(needed, header)}"
+                    "name the columns track (the clip) and score"
                 )
         twice = [name for name, n in Counter(header).items() if n > 1 and name in COLUMNS]
         if twice:
@@ -242,7 +242,8 @@ def _problem(row: Mapping[str, str], files: Sequence[Path], clips: Path) -> str 
         text = row.get(name) or ""
         value = _optional(text)
         if text and (value is None or not math.isfinite(value)):
-            return f"{name} is {text!r}; a finite number is needed"
+            hint = " (write 0.5 with a point, not 0,5)" if re.fullmatch(r"-?\d+,\d+", text) else ""
+            return f"{name} is {text!r}; a finite number is needed{hint}"
         if name == "n" and value is not None and value <= 0:
             return f"n is {text}; a number of responses above 0 is needed"
     if not files:

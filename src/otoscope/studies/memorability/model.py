@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.errors import SpecError, UndefinedMetricError
+from otoscope.errors import RunConflictError, SpecError, UndefinedMetricError
 from otoscope.evaluation.conformal import CrossConformal, cross_conformal
 from otoscope.evaluation.folds import Fold, repeated_folds
+from otoscope.evaluation.regression import rmse, spearman
 from otoscope.features.base import FeatureGroup, group_digest
 from otoscope.features.registry import open_groups
 from otoscope.predictors.base import FittedPredictor
@@ -36,7 +37,16 @@ from otoscope.studies.memorability.unlikeness import Surroundings
 from otoscope.studies.progress import Progress
 from otoscope.studies.provenance import versions
 
-__all__ = ["LEVEL", "SCHEMA", "TrainedModel", "check_place", "fit_model", "read_model", "write_model"]
+__all__ = [
+    "LEVEL",
+    "SCHEMA",
+    "TrainedModel",
+    "check_place",
+    "check_same_model",
+    "fit_model",
+    "read_model",
+    "write_model",
+]
 
 SCHEMA = 1
 LEVEL = 0.9
@@ -161,12 +171,25 @@ def fit_model(
             "least": float(data.y.min()),
             "greatest": float(data.y.max()),
         },
-        "trained_on": digest_of(sorted(zip(data.ids, data.y.tolist(), strict=True))),
+        "out_of_fold": _errors(data.y, out_of_fold, folds),
+        "trained_on": _trained_on(prepared),
         "level": LEVEL,
         "notes": notes,
         "versions": versions(),
     }
     return TrainedModel(fitted[-1], tuple(fitted[:-1]), intervals, views.groups, features, out_of_fold, about)
+
+
+def _errors(y: NDArray[np.float64], said: NDArray[np.float64], folds: Sequence[Fold]) -> dict[str, float | None]:
+    """Say how far the fold models missed clips that they had not seen, and how far their training means did."""
+    mean = np.empty(y.size)
+    for fold in folds:
+        mean[fold.test] = y[fold.train].mean()
+    try:
+        rho: float | None = spearman(y, said)
+    except UndefinedMetricError:
+        rho = None
+    return {"rho": rho, "rmse": rmse(y, said), "rmse_of_mean": rmse(y, mean)}
 
 
 def _over_segments(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,6 +215,40 @@ def check_place(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / _ABOUT).exists())):
         raise SpecError(f"{folder}: there is something here that is no model; name another folder with --out")
+
+
+def check_same_model(folder: Path, prepared: Prepared, settings: MemorabilitySettings) -> None:
+    """Refuse to replace a model that was trained on something else, or otherwise.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a model may stand.
+    prepared : Prepared
+        What the new one would be trained on.
+    settings : MemorabilitySettings
+        And how.
+
+    Raises
+    ------
+    RunConflictError
+        If the one that stands there is of other clips, scores or settings.
+    """
+    if not (folder / _ABOUT).exists():
+        return
+    before = read_json(folder / _ABOUT)
+    old = before if isinstance(before, dict) else {}
+    same = old.get("trained_on") == _trained_on(prepared) and old.get("settings") == settings.describe()
+    if not same:
+        raise RunConflictError(
+            f"{folder}: a model trained on other clips or scores, or with other settings, stands here; "
+            "name another folder with --out, or remove it"
+        )
+
+
+def _trained_on(prepared: Prepared) -> str:
+    data = prepared.data
+    return digest_of([data.ids, data.groups, data.y.tolist(), None if data.counts is None else data.counts.tolist()])
 
 
 def write_model(model: TrainedModel, folder: Path) -> None:

@@ -14,7 +14,7 @@ from otoscope.evaluation.outoffold import OutOfFold, difference, evaluate_predic
 from otoscope.evaluation.permutation import permutation_test
 from otoscope.evaluation.resampling import Estimate
 from otoscope.studies.memorability.dataset import Prepared
-from otoscope.studies.memorability.fitting import Dataset, Outcome, Task
+from otoscope.studies.memorability.fitting import Dataset, Outcome, Task, weights_of
 from otoscope.studies.memorability.settings import CONTROLS, MemorabilitySettings
 
 __all__ = ["PROTOCOLS", "SCHEMA", "Book", "summarise"]
@@ -69,7 +69,8 @@ class Book:
         found: dict[str, list[tuple[int, int, int, float]]] = {}
         for task, outcome in zip(tasks, outcomes, strict=True):
             fold = task.fold
-            means[fold.repeat, fold.fold] = float(data.y[fold.train].mean())
+            weights = None if data.counts is None else weights_of(data.counts[fold.train])
+            means[fold.repeat, fold.fold] = float(np.average(data.y[fold.train], weights=weights))
             found.setdefault(task.model, []).extend(
                 (int(row), fold.repeat, fold.fold, float(value))
                 for row, value in zip(fold.test, outcome.predicted, strict=True)

@@ -8,7 +8,13 @@ from otoscope.corpora.base import Failure
 from otoscope.predictors.registry import open_predictor
 from otoscope.studies.memorability.dataset import prepare
 from otoscope.studies.memorability.labels import read_labels
-from otoscope.studies.memorability.model import TrainedModel, check_place, fit_model, write_model
+from otoscope.studies.memorability.model import (
+    TrainedModel,
+    check_place,
+    check_same_model,
+    fit_model,
+    write_model,
+)
 from otoscope.studies.memorability.settings import MemorabilitySettings
 from otoscope.studies.progress import Progress
 
@@ -61,6 +67,7 @@ def train(
     check_place(out)
     open_predictor(settings.models[0], shifts=settings.shifts, seed=settings.seed)
     prepared = prepare(read_labels(labels, clips), settings, processes=processes, progress=progress)
+    check_same_model(out, prepared, settings)
     model = fit_model(prepared, settings, processes=processes, progress=progress)
     write_model(model, out)
     return model, prepared.failures
