@@ -1,6 +1,6 @@
 """An explanation in words: what is unusual about a clip, and what it did to the predicted score.
 
-A sentence compares the clip with the reference clips only as far as it is true: "brighter than 80 %" says that 80 %
+A sentence compares the clip with the training clips only as far as it is true: "brighter than 80 %" says that 80 %
 of them have a smaller value. The number after the colon is the contribution, in the unit of the score.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["MISSING", "Reason", "Wording", "compared", "digits_for", "signed"]
 
 FloatArray = NDArray[np.float64]
 
-UNUSUAL = 0.55  # share of the reference clips that must lie on one side
+UNUSUAL = 0.55  # share of the training clips that must lie on one side
 NEAR = 0.8  # rank correlation from which two features of a group say the same thing
 
 MISSING: Mapping[str, str] = {
@@ -46,7 +46,7 @@ class Reason:
     contribution : float
         In the unit of the score.
     below, above : float or None
-        Share of the reference clips with a smaller and with a greater value; None where the clip has no value.
+        Share of the training clips with a smaller and with a greater value; None where the clip has no value.
     words : str
         The comparison.
     text : str
@@ -108,14 +108,14 @@ def digits_for(spread: float) -> int:
 
 
 def compared(feature: Feature, below: float | None, above: float | None, *, missing: str | None = None) -> str:
-    """Say how a clip stands among reference clips.
+    """Say how a clip stands among training clips.
 
     Parameters
     ----------
     feature : Feature
         What is compared.
     below, above : float or None
-        Share of the reference clips with a smaller and with a greater value; None where the clip has no value.
+        Share of the training clips with a smaller and with a greater value; None where the clip has no value.
     missing : str, optional
         What it means that there is no value.
 
@@ -128,18 +128,18 @@ def compared(feature: Feature, below: float | None, above: float | None, *, miss
     --------
     >>> feature = Feature("t.centroid", "Hz", "...", "How bright it is.", "brighter", "darker")
     >>> compared(feature, 0.8, 0.2)
-    'brighter than 80 % of the reference clips'
+    'brighter than 80 % of the training clips'
     >>> compared(feature, 0.0, 1.0)
-    'darker than all of the reference clips'
+    'darker than all of the training clips'
     >>> compared(feature, 0.5, 0.5)
-    'about the middle of the reference clips, neither brighter nor darker'
+    'about the middle of the training clips, neither brighter nor darker'
     """
     if below is None or above is None:
         return missing or f"no value in this clip ({_lowered(feature.plain)})"
     for word, share in ((feature.more, below), (feature.less, above)):
         if share >= UNUSUAL:
-            return f"{word} than {_share(share)} of the reference clips"
-    return f"about the middle of the reference clips, neither {feature.more} nor {feature.less}"
+            return f"{word} than {_share(share)} of the training clips"
+    return f"about the middle of the training clips, neither {feature.more} nor {feature.less}"
 
 
 def _share(share: float) -> str:
@@ -153,14 +153,14 @@ def _lowered(sentence: str) -> str:
 
 
 class Wording:
-    """Puts explanations into words, against one set of reference clips.
+    """Puts explanations into words, against one set of training clips.
 
     Parameters
     ----------
     features : sequence of Feature
         Of the columns.
     reference : ndarray of float64, shape (n_clips, n_features)
-        Values of the reference clips; NaN where a feature has none.
+        Values of the training clips; NaN where a feature has none.
     missing : mapping of str to str
         For each group, what it means that a feature has no value.
     digits : int
@@ -169,7 +169,7 @@ class Wording:
     Raises
     ------
     SpecError
-        If the shapes do not fit, or there are no reference clips.
+        If the shapes do not fit, or there are no training clips.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Wording:
         self._near = self._alike()
 
     def _alike(self) -> NDArray[np.bool_]:
-        """Say which features of one group go together over the reference clips, or share their words."""
+        """Say which features of one group go together over the training clips, or share their words."""
         unit = np.zeros(self.reference.shape)
         for column, values in enumerate(self.reference.T):
             there = np.isfinite(values)
@@ -203,7 +203,7 @@ class Wording:
         return (together | (words[:, None] == words)) & (groups[:, None] == groups)
 
     def place(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Say where a clip stands among the reference clips.
+        """Say where a clip stands among the training clips.
 
         Parameters
         ----------
@@ -213,8 +213,8 @@ class Wording:
         Returns
         -------
         below, above : ndarray of float64, shape (n_features,)
-            Share of the reference clips that have a value, and a smaller or a greater one; NaN where the clip has
-            no value, or no reference clip has.
+            Share of the training clips that have a value, and a smaller or a greater one; NaN where the clip has
+            no value, or no training clip has.
         """
         there = np.isfinite(self.reference)
         counted = there.sum(axis=0)
@@ -228,7 +228,7 @@ class Wording:
         """Give the sentences that matter most for one clip.
 
         Features are taken from the largest contribution down. One that says about the same as a larger one of its
-        group (the same words, or ranks that go together over the reference clips) is added to that one. Then the
+        group (the same words, or ranks that go together over the training clips) is added to that one. Then the
         sums are put in order, and the first `k` are put into words.
 
         Parameters
@@ -294,7 +294,7 @@ class Wording:
         shares = (float(below[index]), float(above[index])) if known else (None, None)
         missing = self.missing.get(feature.group)
         if not known and given:
-            missing = f"a value where no reference clip has one ({_lowered(feature.plain)})"
+            missing = f"a value where no training clip has one ({_lowered(feature.plain)})"
         words = compared(feature, *shares, missing=missing)
         return Reason(
             feature.id,

@@ -27,8 +27,15 @@ from otoscope.report.memorability_figures import (
     scores_figure,
     strip_svg,
 )
-from otoscope.report.memorability_making import command_of, settings_in_words, times
-from otoscope.report.memorability_sentences import Headline, driver_sentence, folds_agreeing, headline
+from otoscope.report.memorability_making import command_of, settings_in_words
+from otoscope.report.memorability_sentences import (
+    NO_SKILL,
+    Headline,
+    driver_sentence,
+    folds_agreeing,
+    headline,
+    raising_words,
+)
 from otoscope.report.memorability_words import METRICS, clean, metric_text, p_text, score_digits, shown_name
 from otoscope.report.tokens import DARK, DASH, LIGHT, number
 
@@ -149,7 +156,7 @@ def _context(answer: Answer, folder: Path | None) -> dict[str, Any]:
     figures = {"scores": _scores(answer, head), "scatter": _scatter(summary, clips, lead, digits)}
     drivers = None
     if explanation is not None:
-        drivers = _drivers(explanation, digits)
+        drivers = _drivers(explanation, digits, skilled=head.verdict == "found")
         figures["groups"] = _groups(explanation, digits)
     notes = [note for note in summary["notes"] if not note.startswith("reference protocol: ")]
     return {
@@ -205,7 +212,8 @@ def _facts(summary: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     parts = [f"{summary['n_tracks']} clips"]
     if summary["n_groups"] != summary["n_tracks"]:
         parts.append(f"{summary['n_groups']} groups that are never divided")
-    parts += [f"{summary['n_features']} features", f"{settings['folds']} folds, dealt {times(settings['repeats'])}"]
+    repeats = f"{settings['repeats']} repeat{'' if settings['repeats'] == 1 else 's'}"
+    parts += [f"{summary['n_features']} features", f"{settings['folds']} folds, {repeats}"]
     if summary["n_excluded"]:
         parts.append(f"{summary['n_excluded']} left out")
     return " \N{MIDDLE DOT} ".join(parts)
@@ -289,14 +297,15 @@ def _groups(explanation: Mapping[str, Any], digits: int) -> Figure:
     )
 
 
-def _drivers(explanation: Mapping[str, Any], digits: int) -> dict[str, Any]:
+def _drivers(explanation: Mapping[str, Any], digits: int, *, skilled: bool) -> dict[str, Any]:
     strong = [each for each in explanation["features"] if each["mean_abs"] > 0][:FEATURES]
     most = strong[0]["mean_abs"] if strong else 1.0
     titles = {each["group"]: each["title"] for each in explanation["groups"]}
     n_folds = explanation["n_folds"]
     return {
         "model": explanation["model"],
-        "sentence": driver_sentence(explanation),
+        "sentence": driver_sentence(explanation) if skilled else NO_SKILL,
+        "skilled": skilled,
         "exact": explanation["method"] == "additive",
         "n_folds": n_folds,
         "n_features": len(explanation["features"]),
@@ -304,7 +313,7 @@ def _drivers(explanation: Mapping[str, Any], digits: int) -> dict[str, Any]:
             {
                 "id": each["id"],
                 "group": titles.get(each["group"], each["group"]),
-                "words": each["more"],
+                "words": raising_words(each),
                 "sign": each["sign"],
                 "plain": each["plain"],
                 "unit": "" if each["unit"] == "1" else each["unit"],

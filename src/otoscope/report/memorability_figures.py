@@ -94,7 +94,7 @@ def scores_figure(summary: Mapping[str, Any], *, title: str, subtitle: str) -> F
     details = summary["details"]
     names = sorted(summary["models"], key=lambda name: ("model", "control", "reference").index(details[name]["kind"]))
     rows = [(name, details[name], summary["models"][name]["spearman_pooled"]) for name in names]
-    top = summary["ceiling"]["ceiling"]["value"]
+    top = summary["ceiling"]
     return Figure(
         title,
         subtitle,
@@ -119,7 +119,7 @@ def _chance(chance: Entry) -> str:
     return DASH if chance["low"] is None else f"{number(chance['low'])} to {number(chance['high'])}"
 
 
-def _scores(rows: Sequence[tuple[str, Entry, Entry]], top: float | None, title: str, *, wide: bool) -> str:
+def _scores(rows: Sequence[tuple[str, Entry, Entry]], ceiling: Entry, title: str, *, wide: bool) -> str:
     width, left, right = (WIDE, 180, 190) if wide else (NARROW, 10, 10)
     head, step = (40.0, 36.0) if wide else (40.0, 52.0)
     ends = [
@@ -156,14 +156,36 @@ def _scores(rows: Sequence[tuple[str, Entry, Entry]], top: float | None, title: 
         scale.append(line(x_at(tick), head - 4, x_at(tick), bottom, "zero" if tick == 0 else "grid"))
         scale.append(words(x_at(tick), bottom + 18, f"{tick:g}", anchor="middle"))
     scale.append(words(x_at(0) - 6, head - 12, "no order", anchor="end"))
-    if top is not None:
-        label = f"listeners' ceiling {number(top)}"
-        scale.append(line(x_at(top), head - 26, x_at(top), bottom, "ceiling"))
-        inside = x_at(top) - x_at(0) > LETTER * len(label) + 12
-        scale.append(words(x_at(top) + (-6 if inside else 6), head - 16, label, anchor="end" if inside else "start"))
+    if ceiling["ceiling"]["value"] is not None:
+        at = x_at(ceiling["ceiling"]["value"])
+        scale.append(_ceiling(ceiling, at, (x_at(0), width), (head, bottom)))
     axis = "rank correlation with the listeners' scores (rho)" if wide else "rank correlation with the scores (rho)"
     scale.append(words((left + width - right) / 2, bottom + 40, axis, anchor="middle"))
     return picture(width, bottom + 50, title, "".join(scale) + "".join(body))
+
+
+def _ceiling(ceiling: Entry, at: float, room: tuple[float, float], heights: tuple[float, float]) -> str:
+    """Draw the ceiling, named with its interval where there is room; the hover always has it."""
+    (least, greatest), (head, bottom) = room, heights
+    top = ceiling["ceiling"]
+    name = "listeners' ceiling" if ceiling["source"] == "halves" else "ceiling"
+    short = f"{name} {number(top['value'])}"
+    full = f"{name} {interval(top['value'], top['low'], top['high'])}"
+    places = [
+        (label, inside)
+        for label in (full, short)
+        for inside in (True, False)
+        if LETTER * len(label) + 12 < (at - least if inside else greatest - at)
+    ]
+    label, inside = places[0] if places else (short, False)
+    source = {"halves": " (how far two halves of the listeners agree)", "counts": " (chance in the answers per clip)"}
+    hover = f"{full}{source.get(ceiling['source'], '')}"
+    return (
+        f'<g data-tip="{escape(hover, quote=True)}"><title>{escape(hover)}</title>'
+        + line(at, head - 26, at, bottom, "ceiling")
+        + words(at + (-6 if inside else 6), head - 16, label, anchor="end" if inside else "start")
+        + "</g>"
+    )
 
 
 def _row(
@@ -285,7 +307,7 @@ def _scatter(spots: Sequence[Spot], mean: float, digits: int, title: str, *, wid
             f'<circle class="model-fill" cx="{x_at(spot.truth):.1f}" cy="{y_at(spot.predicted):.1f}" r="{size:g}"/>'
             "</a>"
         )
-    body.append(words(left + side - 6, head + 16, "as true", "quiet halo", "end"))
+    body.append(words(left + side - 6, head + 16, "predicted = true", "quiet halo", "end"))
     body.append(words(left + 6, y_at(mean) - 6, "mean predictor", "quiet halo"))
     return picture(width, head + side + foot, title, "".join(body))
 

@@ -9,28 +9,7 @@ from typing import Any
 from otoscope.report.memorability_words import clean
 from otoscope.report.tokens import DASH
 
-__all__ = ["command_of", "settings_in_words", "times"]
-
-
-def times(n: int) -> str:
-    """Write how often something was done.
-
-    Parameters
-    ----------
-    n : int
-        How often.
-
-    Returns
-    -------
-    str
-        In words.
-
-    Examples
-    --------
-    >>> times(1), times(2), times(5)
-    ('once', 'twice', '5 times')
-    """
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+__all__ = ["command_of", "settings_in_words"]
 
 
 def settings_in_words(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -54,7 +33,8 @@ def settings_in_words(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("models", listed(settings["models"], DASH)),
         ("features", listed(settings["features"], DASH)),
-        ("folds", f"{settings['folds']}, dealt {times(settings['repeats'])}"),
+        ("folds", str(settings["folds"])),
+        ("repeats", str(settings["repeats"])),
         (
             "copies shifted in pitch, in training only",
             f"{listed(settings['shifts'], 'none')}" + (" semitones" if settings["shifts"] else ""),

@@ -9,10 +9,24 @@ from typing import Any, Literal
 from otoscope.report.memorability_words import clean, joined, metric_text, p_text
 from otoscope.report.tokens import DASH, interval, number
 
-__all__ = ["Headline", "ceiling_sentence", "driver_sentence", "folds_agreeing", "headline"]
+__all__ = [
+    "NO_SKILL",
+    "Headline",
+    "ceiling_sentence",
+    "driver_sentence",
+    "folds_agreeing",
+    "headline",
+    "raising_words",
+]
 
 LONGEST_WORDS = 60  # letters of a feature in a sentence
 STEADY = 0.8  # share of the folds that must agree before a direction is put into a sentence
+NOISY = 0.1  # a ceiling whose interval begins below this may be none at all
+MANY_ANSWERS = 0.8  # a ceiling from which the answers are no longer called few
+NO_SKILL = "The model shows no clear skill, so its reasons are no evidence of anything."
+"""What stands before the reasons of a model that is not clearly above its controls."""
+_NOISE = "The scores may be mostly noise: more listeners are needed."
+_BY_CONSTRUCTION = "The mean predictor's pooled rho lies below 0 by construction."
 Entry = Mapping[str, Any]
 
 
@@ -56,30 +70,34 @@ def headline(summary: Mapping[str, Any], *, digits: int = 2) -> Headline:
     Headline
         It says plainly where the interval includes chance, or a control is not beaten.
     """
-    details: Mapping[str, Any] = summary["details"]
-    name = next((each for each in summary["models"] if details[each]["kind"] == "model"), None)
+    name = next((each for each in summary["models"] if summary["details"][each]["kind"] == "model"), None)
     if name is None:
         sentence = "Only controls were tested, so there is no model to speak of."
-        return Headline(None, "nothing", "Only controls were tested", sentence, (ceiling_sentence(summary),))
+        details = (ceiling_sentence(summary), *_mean_below(summary))
+        return Headline(None, "nothing", "Only controls were tested", sentence, details)
     rho = summary["models"][name]["spearman_pooled"]
     if rho["value"] is None:
         reason = clean(rho.get("reason") or "it has no value here")
         sentence = f"Nothing can be said of {clean(name)}: {reason}."
-        return Headline(
-            name, "nothing", f"{clean(name)} gave no order that has a score", sentence, (ceiling_sentence(summary),)
-        )
+        details = (ceiling_sentence(summary), *_mean_below(summary))
+        return Headline(name, "nothing", f"{clean(name)} gave no order that has a score", sentence, details)
     over_noise, over_mean = _beats_noise(summary, name), _beats_mean(summary, name)
     shown = clean(name)
     verdict: Literal["found", "unsure"] = "unsure"
+    said = interval(rho["value"], rho["low"], rho["high"])
+    limit = _limit(summary)
+    if rho["value"] <= 0:
+        above = over_noise and over_mean
+        finding = f"{shown} found no order" if above else f"{shown} does no better than its controls"
+        sentence = f"The model {shown} found no order in clips that it never heard: rho {said}{_mean_gets(summary)}"
+        details = tuple(_details(summary, name, digits, told="by construction" in sentence))
+        return Headline(name, verdict, finding, f"{sentence}{limit}", details)
     if rho["low"] is None or rho["high"] is None:
         finding = f"{shown} has a score, but how sure it is cannot be said"
         middle = f"how sure that is cannot be said ({clean(rho.get('reason') or 'there is no interval')})"
     elif rho["low"] <= 0 <= rho["high"]:
         finding = f"{shown} cannot be told from chance"
         middle = "the interval includes 0, so this may be chance"
-    elif rho["high"] < 0:
-        finding = f"{shown} does worse than chance"
-        middle = "that is worse than chance"
     elif not over_noise:
         finding = f"{shown} is not clearly better than random features"
         middle = f"that is not clearly better than random features{_rho_of(summary, 'noise')}"
@@ -90,13 +108,42 @@ def headline(summary: Mapping[str, Any], *, digits: int = 2) -> Headline:
         verdict = "found"
         finding = f"{shown} stands clear of chance and of both controls"
         middle = f"random features{_rho_of(summary, 'noise')} and the mean predictor do worse"
-    top = summary["ceiling"]["ceiling"]["value"]
-    end = "" if top is None else f"; the listeners' own agreement sets the ceiling at {number(top)}"
-    sentence = (
-        f"The model {shown} orders clips that it never heard at rho "
-        f"{interval(rho['value'], rho['low'], rho['high'])}; {middle}{end}."
-    )
+    sentence = f"The model {shown} ranks clips that it never heard with rho {said}; {middle}{limit}"
     return Headline(name, verdict, finding, sentence, tuple(_details(summary, name, digits)))
+
+
+def _limit(summary: Mapping[str, Any]) -> str:
+    """End the headline with how well any model could do, and how sure that is."""
+    top = summary["ceiling"]["ceiling"]
+    if top["value"] is None:
+        return "."
+    said = interval(top["value"], top["low"], top["high"])
+    source = summary["ceiling"]["source"]
+    if source == "halves":
+        text = f"the listeners' own agreement sets the ceiling at {said}"
+    elif source == "counts":
+        answers = "so few answers per clip" if top["value"] < MANY_ANSWERS else "the answers per clip"
+        text = f"chance in {answers} limits any model to about rho {said}"
+    else:
+        text = f"the ceiling is rho {said}"
+    return f"; {text}. {_NOISE}" if _noisy(top) else f"; {text}."
+
+
+def _noisy(top: Entry) -> bool:
+    return top["low"] is not None and top["low"] < NOISY
+
+
+def _mean_gets(summary: Mapping[str, Any]) -> str:
+    """Say what the mean predictor's order is worth, and that it cannot be worth more."""
+    rho = summary["models"].get("mean", {}).get("spearman_pooled", {}).get("value")
+    if rho is None:
+        return ""
+    return f", and the mean predictor gets {number(rho)}" + (", below 0 by construction" if rho < 0 else "")
+
+
+def _mean_below(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    rho = summary["models"].get("mean", {}).get("spearman_pooled", {}).get("value")
+    return (_BY_CONSTRUCTION,) if rho is not None and rho < 0 else ()
 
 
 def _beats_noise(summary: Mapping[str, Any], name: str) -> bool:
@@ -124,16 +171,17 @@ def _per_cent(entry: Entry) -> str:
     return f"{main} % {bounds}".rstrip()
 
 
-def _details(summary: Mapping[str, Any], name: str, digits: int) -> list[str]:
+def _details(summary: Mapping[str, Any], name: str, digits: int, *, told: bool = False) -> list[str]:
     scores, about = summary["models"][name], summary["details"][name]
     said: list[str] = []
     pairs = scores["pair_accuracy"]
-    if pairs["value"] is not None:
-        said.append(
-            f"Of two clips it puts the better remembered one first in {_per_cent(pairs)} of cases; guessing "
-            "gives 50 %."
-        )
     mean = summary["models"].get("mean")
+    if pairs["value"] is not None:
+        text = f"Of two clips it puts the better remembered one first in {_per_cent(pairs)} of cases"
+        text += "; guessing gives 50 %"
+        if mean is not None and mean["pair_accuracy"]["value"] is not None:
+            text += f", the mean predictor {100 * mean['pair_accuracy']['value']:.0f} %"
+        said.append(f"{text}.")
     if mean is not None and scores["rmse"]["value"] is not None and mean["rmse"]["value"] is not None:
         text = f"It misses a score by {metric_text('rmse', scores['rmse'], digits)} (RMSE)"
         text += f", predicting the mean by {number(mean['rmse']['value'], digits=digits + 1)}"
@@ -146,7 +194,7 @@ def _details(summary: Mapping[str, Any], name: str, digits: int) -> list[str]:
         span = f"{number(chance['low'])} to {number(chance['high'])}"
         said.append(f"With shuffled scores it would reach rho {span} in 95 % of cases (p {p_text(chance)}).")
     said.append(ceiling_sentence(summary, name))
-    return said
+    return said if told else [*said, *_mean_below(summary)]
 
 
 def ceiling_sentence(summary: Mapping[str, Any], model: str | None = None) -> str:
@@ -157,7 +205,7 @@ def ceiling_sentence(summary: Mapping[str, Any], model: str | None = None) -> st
     summary : mapping
         As in ``summary.json``.
     model : str, optional
-        Whose share of it is said as well.
+        Whose share of it is said as well; without it, whether the scores may be mostly noise.
 
     Returns
     -------
@@ -175,7 +223,8 @@ def ceiling_sentence(summary: Mapping[str, Any], model: str | None = None) -> st
     share = summary["details"][model]["of_ceiling"]["spearman_pooled"] if model is not None else {"value": None}
     reached = "" if (share["value"] or 0.0) <= 0 else f"; {clean(model)} reaches {_per_cent(share)} of it"
     said = interval(top["value"], top["low"], top["high"])
-    return f"Ceiling: rho {said}, {source}{reached}."
+    noise = f" {_NOISE}" if model is None and _noisy(top) else ""
+    return f"Ceiling: rho {said}, {source}{reached}.{noise}"
 
 
 def folds_agreeing(stability: float, n_folds: int) -> str:
@@ -202,6 +251,27 @@ def folds_agreeing(stability: float, n_folds: int) -> str:
     return f"all {n_folds} folds" if agreeing == n_folds else f"{agreeing} of {n_folds} folds"
 
 
+def raising_words(feature: Mapping[str, Any]) -> str:
+    """Name a feature in the direction that raises the score.
+
+    Parameters
+    ----------
+    feature : mapping
+        ``more``, ``less`` and ``sign``.
+
+    Returns
+    -------
+    str
+        One of its two comparatives; that of a greater value where the direction is not steady.
+
+    Examples
+    --------
+    >>> raising_words({"more": "rougher", "less": "smoother", "sign": -1})
+    'smoother'
+    """
+    return clean(feature["less"] if feature["sign"] < 0 else feature["more"])
+
+
 def driver_sentence(explanation: Mapping[str, Any], *, k: int = 3) -> str:
     """Say which features move the predictions most, and which way.
 
@@ -220,7 +290,7 @@ def driver_sentence(explanation: Mapping[str, Any], *, k: int = 3) -> str:
     words: list[str] = []
     for feature in explanation["features"]:
         if feature["mean_abs"] > 0 and feature["sign"] != 0 and feature["stability"] >= STEADY:
-            word = clean(feature["more"] if feature["sign"] > 0 else feature["less"])
+            word = raising_words(feature)
             if word not in words and len(word) <= LONGEST_WORDS:
                 words.append(word)
     if not words:

@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from otoscope.report.memorability_sentences import driver_sentence, folds_agreeing, headline
+from otoscope.features.registry import DEFAULT
+from otoscope.report.memorability_sentences import NO_SKILL, driver_sentence, folds_agreeing, headline, raising_words
 from otoscope.report.memorability_words import clean, metric_text, p_text, score_digits, shown_name
 from otoscope.report.terminal import FOUND, GAP, QUIET, plain_table
 from otoscope.report.tokens import DASH, interval, number
@@ -27,6 +28,7 @@ ROOMY = 92  # columns from which the second interval is shown
 STRONGEST = 3
 BLOCKS = "▁▂▃▄▅▆▇█"
 CURVE_COLUMNS = 48
+FLAT = 0.25  # of the width of the interval: a curve that moves less has no part that stands out
 
 
 def print_evaluation(console: Console, answer: Answer) -> None:
@@ -53,10 +55,8 @@ def print_evaluation(console: Console, answer: Answer) -> None:
     console.print()
     for sentence in head.details:
         console.print(Text(sentence))
-    if "mean" in summary["models"]:
-        console.print(Text("The mean predictor's pooled rho lies below 0 by construction.", style=QUIET))
     if answer.explanation is not None:
-        _print_drivers(console, answer.explanation, digits)
+        _print_drivers(console, answer.explanation, digits, skilled=head.verdict == "found")
     if summary["notes"]:
         console.print()
         for note in summary["notes"]:
@@ -99,20 +99,18 @@ def _reasons(summary: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _print_drivers(console: Console, explanation: Mapping[str, Any], digits: int) -> None:
+def _print_drivers(console: Console, explanation: Mapping[str, Any], digits: int, *, skilled: bool) -> None:
     console.print(Text(f"\nWhat drives {clean(explanation['model'])}", style="bold"))
-    console.print(Text(driver_sentence(explanation)))
+    console.print(Text(driver_sentence(explanation)) if skilled else Text(NO_SKILL, style="bold"))
     moved = [each for each in explanation["groups"] if each["mean_abs"] > 0][:STRONGEST]
     if moved:
         listed = ", ".join(f"{clean(each['title'])} {number(each['mean_abs'], digits=digits + 1)}" for each in moved)
         console.print(Text(f"Groups that move a prediction most, on average: {listed}"))
     for each in [each for each in explanation["features"] if each["mean_abs"] > 0][:STRONGEST]:
-        way = {1: "higher", -1: "lower"}.get(each["sign"])
-        if way is None:
-            told = f"{clean(each['more'])}: no steady direction"
-        else:
-            told = f"{clean(each['more'])}: {way}, in {folds_agreeing(each['stability'], explanation['n_folds'])}"
-        line = Text(told)
+        way = "no steady direction"
+        if each["sign"]:
+            way = f"raises the score, in {folds_agreeing(each['stability'], explanation['n_folds'])}"
+        line = Text(f"{raising_words(each)}: {way}")
         line.append(f"  {clean(each['id'])}", style=QUIET)
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
@@ -134,39 +132,71 @@ def print_prediction(console: Console, prediction: Prediction, about: Mapping[st
     said = interval(prediction.score, prediction.low, prediction.high, digits=digits)
     if prediction.low is not None:
         said = f"{said[:-1]}, {100 * prediction.level:.0f} %)"
-    line = Text(f"{clean(prediction.path)}  ")
-    line.append(said, style=f"bold {FOUND}")
     place = f"more memorable than {_share(prediction.percentile)} of the training clips"
-    if line.cell_len + len(place) + GAP <= console.width:
-        console.print(line + Text(f"  {place}"))
+    if prediction.unlike:
+        console.print(Text(f"{clean(prediction.path)} {_unlike(prediction.unlikeness)}", style="bold"))
+        console.print(Text(f"  {said}"))
+        place = ""
     else:
+        line = Text(f"{clean(prediction.path)}  ")
+        line.append(said, style=f"bold {FOUND}")
+        if line.cell_len + len(place) + GAP <= console.width:
+            line.append(f"  {place}")
+            place = ""
         console.print(line)
+    if _useless(about):
+        _print_indented(
+            console, "this model predicts no better than the mean of its training scores: do not rely on it"
+        )
+    if place:
         console.print(Text(f"  {place}"))
     if prediction.low is None:
         console.print(Text(f"  {DASH} no interval: the model was trained on too few groups of clips", style=QUIET))
-    if prediction.unlike:
-        text = (
-            f"unlike the training clips: farther from them than {_share(prediction.unlikeness)} of them are from the "
-            "others, so neither score nor interval can be relied on"
-        )
-        console.print(Padding(Text(text, style="bold"), (0, 0, 0, 2), expand=False))
-    _print_reasons(console, prediction.reasons)
+    if not prediction.unlike:
+        _print_reasons(console, prediction.reasons)
+        _print_curve(console, prediction, (score["least"], score["greatest"]), digits)
+    console.print()
+
+
+def _print_indented(console: Console, text: str) -> None:
+    console.print(Padding(Text(text, style="bold"), (0, 0, 0, 2), expand=False))
+
+
+def _unlike(unlikeness: float) -> str:
+    share = _share(unlikeness)
+    those = "any of them does" if share == "all" else f"{share} of them do"
+    return (
+        f"stands further from the training clips than {those} from the rest, so neither score nor reasons mean much"
+    )
+
+
+def _useless(about: Mapping[str, Any]) -> bool:
+    """Say whether the model missed the clips it had not heard by as much as the mean of the scores does."""
+    tested = about.get("out_of_fold") or {}
+    rmse, of_mean = tested.get("rmse"), tested.get("rmse_of_mean")
+    return rmse is not None and of_mean is not None and rmse >= of_mean
+
+
+def _print_curve(console: Console, prediction: Prediction, ends: tuple[float, float], digits: int) -> None:
     best = prediction.best
-    if best is not None:
-        least = min(moment.score for moment in prediction.curve)
+    if best is None:
+        return
+    least = min(moment.score for moment in prediction.curve)
+    low, high = prediction.low, prediction.high
+    if low is not None and high is not None and best.score - least < FLAT * (high - low):
+        console.print(Text("  no part stands out"))
+    else:
         stretch = Text("  most memorable: ")
         stretch.append(
             f"{_clock(best.start_s)}-{_clock(best.end_s)} ({number(best.score, digits=digits)})", style=FOUND
         )
         console.print(stretch)
-        drawn = sparkline(
-            [moment.score for moment in prediction.curve], columns=min(CURVE_COLUMNS, console.width - 24)
-        )
-        if console.encoding.lower().startswith("utf"):
-            curve = Text(f"  0:00 {drawn} {_clock(prediction.duration_s)}", style=FOUND)
-            curve.append(f"  {number(least, digits=digits)} to {number(best.score, digits=digits)}", style=QUIET)
-            console.print(curve)
-    console.print()
+    scores = [moment.score for moment in prediction.curve]
+    drawn = sparkline(scores, columns=min(CURVE_COLUMNS, console.width - 24), ends=ends)
+    if console.encoding.lower().startswith("utf"):
+        curve = Text(f"  0:00 {drawn} {_clock(prediction.duration_s)}", style=FOUND)
+        curve.append(f"  {number(least, digits=digits)} to {number(best.score, digits=digits)}", style=QUIET)
+        console.print(curve)
 
 
 def _print_reasons(console: Console, reasons: Sequence[str]) -> None:
@@ -193,7 +223,7 @@ def _clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def sparkline(values: Sequence[float], *, columns: int) -> str:
+def sparkline(values: Sequence[float], *, columns: int, ends: tuple[float, float] | None = None) -> str:
     """Draw a curve in one line of text.
 
     Parameters
@@ -202,11 +232,14 @@ def sparkline(values: Sequence[float], *, columns: int) -> str:
         The curve.
     columns : int, > 0
         How wide it may be; more values are averaged, fewer are drawn as they are.
+    ends : (float, float), optional
+        What the lowest and the highest block stand for, values beyond them as well; without it, the least and the
+        greatest of what is drawn.
 
     Returns
     -------
     str
-        Blocks from the least to the greatest value; of middle height where all are the same.
+        A block for each value; of middle height where both ends are the same.
 
     Examples
     --------
@@ -214,14 +247,16 @@ def sparkline(values: Sequence[float], *, columns: int) -> str:
     '▁▅█▅'
     >>> sparkline([0, 0, 7, 7], columns=2)
     '▁█'
+    >>> sparkline([40, 50, 60, 120], columns=8, ends=(0, 100))
+    '▄▅▅█'
     """
     n, wide = len(values), max(1, min(columns, len(values)))
     cuts = [n * i // wide for i in range(wide + 1)]
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(cuts)] if n else []
-    low, high = min(means, default=0.0), max(means, default=0.0)
+    low, high = (min(means, default=0.0), max(means, default=0.0)) if ends is None else ends
     if high <= low:
         return BLOCKS[3] * len(means)
-    return "".join(BLOCKS[round(7 * (value - low) / (high - low))] for value in means)
+    return "".join(BLOCKS[round(7 * (min(max(value, low), high) - low) / (high - low))] for value in means)
 
 
 def print_features(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -234,7 +269,6 @@ def print_features(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     rows : sequence of mapping
         ``id``, ``group``, ``title``, ``unit``, ``plain``, ``licence`` and ``missing``; rows of a group together.
     """
-    widest = max(24, min(40, 2 * console.width // 5))
     for group, found in groupby(rows, key=lambda row: row["group"]):
         features = list(found)
         first = features[0]
@@ -244,12 +278,14 @@ def print_features(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             f"  {clean(group)} \N{MIDDLE DOT} {counted} \N{MIDDLE DOT} {clean(first['licence'])}",
             style=f"not bold {QUIET}",
         )
+        if group not in DEFAULT:
+            line.append(" \N{MIDDLE DOT} only when named", style="not bold")
         console.print(line)
         if first["missing"]:
             console.print(Text(f"{DASH} does not work here: {clean(first['missing'])}"))
         table = plain_table()
         table.show_header = False
-        table.add_column(style=QUIET if first["missing"] else FOUND, overflow="fold", max_width=widest)
+        table.add_column(style=QUIET if first["missing"] else FOUND, no_wrap=True)
         table.add_column(style=QUIET, overflow="fold", max_width=16)
         table.add_column()
         for feature in features:

@@ -1,4 +1,4 @@
-"""Sentences are true of the reference clips, word for word."""
+"""Sentences are true of the training clips, word for word."""
 
 import numpy as np
 import pytest
@@ -32,16 +32,16 @@ def wording(rng=None, **options):
 @pytest.mark.parametrize(
     ("below", "above", "words"),
     [
-        (0.8, 0.2, "brighter than 80 % of the reference clips"),
-        (0.3, 0.7, "darker than 70 % of the reference clips"),
-        (0.804, 0.196, "brighter than 80 % of the reference clips"),
-        (0.999, 0.001, "brighter than 99 % of the reference clips"),
-        (1.0, 0.0, "brighter than all of the reference clips"),
-        (0.0, 1.0, "darker than all of the reference clips"),
-        (0.55, 0.45, "brighter than 55 % of the reference clips"),
-        (0.54, 0.46, "about the middle of the reference clips, neither brighter nor darker"),
-        (0.5, 0.5, "about the middle of the reference clips, neither brighter nor darker"),
-        (0.4, 0.1, "about the middle of the reference clips, neither brighter nor darker"),
+        (0.8, 0.2, "brighter than 80 % of the training clips"),
+        (0.3, 0.7, "darker than 70 % of the training clips"),
+        (0.804, 0.196, "brighter than 80 % of the training clips"),
+        (0.999, 0.001, "brighter than 99 % of the training clips"),
+        (1.0, 0.0, "brighter than all of the training clips"),
+        (0.0, 1.0, "darker than all of the training clips"),
+        (0.55, 0.45, "brighter than 55 % of the training clips"),
+        (0.54, 0.46, "about the middle of the training clips, neither brighter nor darker"),
+        (0.5, 0.5, "about the middle of the training clips, neither brighter nor darker"),
+        (0.4, 0.1, "about the middle of the training clips, neither brighter nor darker"),
         (None, None, "no value in this clip (how bright the clip sounds)"),
     ],
 )
@@ -74,9 +74,9 @@ def test_the_largest_contributions_are_told_first():
     contributions = np.array([0.061, 0, -0.012, -0.08, 0.004, 0])
     reasons = wording().reasons(values, contributions, k=3)
     assert [reason.text for reason in reasons] == [
-        "softer than 89 % of the reference clips: -0.08",
-        "brighter than 80 % of the reference clips: +0.06",
-        "about the middle of the reference clips, neither noisier nor more tonal: -0.01",
+        "softer than 89 % of the training clips: -0.08",
+        "brighter than 80 % of the training clips: +0.06",
+        "about the middle of the training clips, neither noisier nor more tonal: -0.01",
     ]
     assert reasons[0] == Reason(
         "loudness.level",
@@ -84,18 +84,18 @@ def test_the_largest_contributions_are_told_first():
         -0.08,
         0.1,
         0.89,
-        "softer than 89 % of the reference clips",
-        "softer than 89 % of the reference clips: -0.08",
+        "softer than 89 % of the training clips",
+        "softer than 89 % of the training clips: -0.08",
     )
 
 
 def test_features_that_say_the_same_are_told_once():
     values = np.array([80.0, 6400, 50, 50, 50, 50])
     (reason,) = wording().reasons(values, np.array([0.06, 0.03, 0, 0, 0, 0]))
-    assert reason.text == "brighter than 80 % of the reference clips: +0.09"
+    assert reason.text == "brighter than 80 % of the training clips: +0.09"
     assert (reason.feature_id, reason.with_it) == ("timbre.centroid", ("timbre.rolloff",))
     (reason,) = wording().reasons(values, np.array([0.02, -0.05, 0, 0, 0, 0]))
-    assert reason.text == "sharper at the top than 80 % of the reference clips: -0.03"
+    assert reason.text == "sharper at the top than 80 % of the training clips: -0.03"
 
 
 def test_features_of_different_groups_are_told_apart_even_if_they_go_together():
@@ -107,13 +107,13 @@ def test_features_of_different_groups_are_told_apart_even_if_they_go_together():
 def test_features_that_run_against_each_other_are_told_once():
     reference = np.column_stack([np.arange(50.0), -np.arange(50.0)])
     (reason,) = Wording((BRIGHT, NOISE), reference).reasons(np.array([40.0, -40.0]), np.array([0.2, 0.1]))
-    assert reason.text == "brighter than 80 % of the reference clips: +0.30"
+    assert reason.text == "brighter than 80 % of the training clips: +0.30"
 
 
 def test_equal_words_are_told_once(rng):
     again = feature("timbre.bands", "brighter", "darker")
     (reason,) = Wording((BRIGHT, again), rng.normal(size=(50, 2))).reasons(np.full(2, 9.0), np.array([0.2, 0.1]))
-    assert reason.text == "brighter than all of the reference clips: +0.30"
+    assert reason.text == "brighter than all of the training clips: +0.30"
 
 
 def test_a_group_without_values_is_told_once():
@@ -134,14 +134,14 @@ def test_a_gap_and_a_value_are_told_apart():
     reasons = Wording((PITCH, SHAKE), reference).reasons(np.array([np.nan, 40.0]), np.array([0.2, 0.1]))
     assert [reason.words for reason in reasons] == [
         "no voice that could be followed",
-        "shakier in its voice than 80 % of the reference clips",
+        "shakier in its voice than 80 % of the training clips",
     ]
 
 
 def test_a_value_that_no_reference_clip_has_is_not_called_missing():
     reference = np.column_stack([np.arange(9.0), np.full(9, np.nan)])
     (reason,) = Wording((BRIGHT, PITCH), reference).reasons(np.array([4.0, 300.0]), np.array([0, 0.1]))
-    assert reason.text == "a value where no reference clip has one (how high the voice lies): +0.10"
+    assert reason.text == "a value where no training clip has one (how high the voice lies): +0.10"
 
 
 def test_the_share_is_of_clips_that_have_a_value():
@@ -159,7 +159,7 @@ def test_what_did_nothing_is_not_told():
 def test_digits_follow_the_scores():
     values = np.array([80.0, 6400, 50, 50, 50, 50])
     (reason,) = wording(digits=0).reasons(values, np.array([7.0, 0, 0, 0, 0, 0]))
-    assert reason.text == "brighter than 80 % of the reference clips: +7"
+    assert reason.text == "brighter than 80 % of the training clips: +7"
 
 
 def test_what_does_not_fit_is_refused():

@@ -99,7 +99,7 @@ def explanation_of(tracks, features=None, **changes):
                 "base": 0.62,
                 "groups": {"brightness": -0.13, "rhythm": 0.01},
                 "reasons": [
-                    {"feature": "brightness.feature_1", "text": "brighter than 80 % of the reference clips: -0.13"}
+                    {"feature": "brightness.feature_1", "text": "brighter than 80 % of the training clips: -0.13"}
                 ],
             }
             for track, truth in tracks.items()

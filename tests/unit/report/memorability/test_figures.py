@@ -125,7 +125,8 @@ def test_no_text_covers_another_or_leaves_the_picture(made, names, changes, ceil
 def test_the_hover_has_the_exact_numbers(made):
     for svg in both(scores_figure(summary_of(made), title="t", subtitle="s")):
         hovers = [e.get("data-tip") for e in svg.iter("g") if e.get("data-tip")]
-        assert hovers[0] == "svr: rho 0.310 (0.190-0.420); shuffled scores -0.13 to 0.14, p 0.001; 40 clips"
+        assert hovers[0] == "listeners' ceiling 0.94 (0.92-0.96) (how far two halves of the listeners agree)"
+        assert hovers[1] == "svr: rho 0.310 (0.190-0.420); shuffled scores -0.13 to 0.14, p 0.001; 40 clips"
         assert [e.find("title").text for e in svg.iter("g") if e.get("data-tip")] == hovers
 
 
@@ -133,8 +134,21 @@ def test_a_value_that_is_missing_has_its_reason_and_no_mark(made):
     for svg in both(scores_figure(summary_of(made, names=("svr",), spearman_pooled=None), title="t", subtitle="s")):
         assert not list(svg.iter("circle"))
         assert "svr: rho \N{EN DASH} (in no fold both" in next(
-            e.get("data-tip") for e in svg.iter("g") if e.get("data-tip")
+            e.get("data-tip") for e in svg.iter("g") if e.get("class") == "row"
         )
+
+
+def test_the_ceiling_is_named_by_its_source_with_its_interval_where_there_is_room(made):
+    summary = summary_of(made)
+    assert "listeners' ceiling 0.94 (0.92-0.96)" in [row[3] for row in texts(both(_drawn(summary))[0])]
+    summary["ceiling"] = {"source": "counts", "ceiling": made.entry((0.16, 0.0, 0.6))}
+    for svg in both(_drawn(summary)):
+        assert "ceiling 0.16 (0.00-0.60)" in [row[3] for row in texts(svg)]
+        assert not [row for row in texts(svg) if "listeners' ceiling" in row[3]]
+
+
+def _drawn(summary):
+    return scores_figure(summary, title="t", subtitle="s")
 
 
 def test_the_table_has_what_the_picture_shows(made):

@@ -61,8 +61,8 @@ def prediction(**changes):
         "base": 0.6,
         "groups": {"brightness": 0.08},
         "reasons": (
-            "brighter than 80 % of the reference clips: +0.06",
-            "lower than 66 % of the reference clips: -0.02",
+            "brighter than 80 % of the training clips: +0.06",
+            "lower than 66 % of the training clips: -0.02",
         ),
     }
     return Prediction(**{**given, **changes})
@@ -70,7 +70,7 @@ def prediction(**changes):
 
 def test_an_evaluation_begins_with_its_answer_and_has_the_numbers(answer_of, printed):
     text = printed(print_evaluation, answer_of(notes=["a note"]))
-    assert text.startswith("The model svr orders clips that it never heard at rho 0.31 (0.19-0.42)")
+    assert text.startswith("The model svr ranks clips that it never heard with rho 0.31 (0.19-0.42)")
     row = next(line for line in text.splitlines() if line.startswith("svr "))
     said = "svr 0.31 (0.19-0.42) 0.29 (0.17-0.40) 0.0248 0.158 (0.144-0.171) 0.61 0.001"
     assert flat(row) == said
@@ -82,11 +82,20 @@ def test_an_evaluation_begins_with_its_answer_and_has_the_numbers(answer_of, pri
         "Ceiling: rho 0.94 (0.92-0.96)",
         "below 0 by construction",
         "Brightness 0.050, Beat and rhythm 0.004",
-        "brighter in part 1: higher, in all 10 folds",
-        "brighter in part 2: lower, in all 10 folds",
+        "brighter in part 1: raises the score, in all 10 folds",
+        "darker in part 2: raises the score, in all 10 folds",
         "a note",
     ):
         assert said in flat(text)
+
+
+def test_a_model_without_skill_has_a_warning_before_its_reasons(answer_of, made, printed):
+    models = {"svr": (made.scores(spearman_pooled=(-0.3, -0.4, -0.2)), made.details("model"))}
+    lines = printed(print_evaluation, answer_of(models)).splitlines()
+    after = lines[lines.index("What drives svr") + 1]
+    assert after == "The model shows no clear skill, so its reasons are no evidence of anything."
+    assert not any("predicts a higher score" in line for line in lines)
+    assert "no clear skill" not in printed(print_evaluation, answer_of())
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
@@ -141,8 +150,8 @@ def test_no_file_can_send_control_codes_to_the_terminal(answer_of, made, printed
 def test_a_prediction_says_score_interval_rank_and_reasons(printed):
     lines = printed(print_prediction, prediction(), ABOUT).splitlines()
     assert lines[0] == "song.mp3  0.68 (0.45-0.91, 90 %)  more memorable than 72 % of the training clips"
-    assert lines[1].strip() == "+0.06  brighter than 80 % of the reference clips"
-    assert lines[2].strip() == "-0.02  lower than 66 % of the reference clips"
+    assert lines[1].strip() == "+0.06  brighter than 80 % of the training clips"
+    assert lines[2].strip() == "-0.02  lower than 66 % of the training clips"
     assert not any("unlike" in line or "most memorable" in line for line in lines)
 
 
@@ -160,8 +169,30 @@ def test_a_part_is_never_rounded_to_nothing_or_to_the_whole(printed, percentile,
 
 
 def test_a_clip_unlike_the_training_clips_is_warned_of(printed):
+    curve = tuple(Moment(float(i), 5.0 + i, i / 10) for i in range(10))
+    text = flat(printed(print_prediction, prediction(unlike=True, unlikeness=100.0, curve=curve), ABOUT))
+    assert text == (
+        "song.mp3 stands further from the training clips than any of them does from the rest, so neither score nor "
+        "reasons mean much 0.68 (0.45-0.91, 90 %)"
+    )
     text = flat(printed(print_prediction, prediction(unlike=True, unlikeness=99.6), ABOUT))
-    assert "unlike the training clips: farther from them than 99 % of them" in text
+    assert "than 99 % of them do from the rest" in text
+
+
+@pytest.mark.parametrize(
+    ("tested", "warned"),
+    [
+        ({"rho": None, "rmse": 0.2, "rmse_of_mean": 0.2}, True),
+        ({"rho": 0.1, "rmse": 0.21, "rmse_of_mean": 0.2}, True),
+        ({"rho": 0.4, "rmse": 0.19, "rmse_of_mean": 0.2}, False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("width", [40, 120])
+def test_a_model_no_better_than_the_mean_is_warned_of_below_the_score(printed, tested, warned, width):
+    text = printed(print_prediction, prediction(), {**ABOUT, "out_of_fold": tested}, width=width)
+    assert ("predicts no better than the mean of its training scores: do not rely on it" in flat(text)) == warned
+    assert text.splitlines()[1].strip().startswith("this model predicts") == warned
 
 
 def test_a_missing_interval_has_its_reason(printed):
@@ -185,6 +216,23 @@ def test_the_most_memorable_stretch_is_named_and_the_curve_drawn(printed):
     assert "3:20" in text
     assert "0.50 to 0.74" in text
     assert not set(BLOCKS) & set(printed(print_prediction, prediction(curve=curve), ABOUT, encoding="ascii"))
+
+
+@pytest.mark.parametrize(
+    ("top", "low", "flat_one"), [(0.61, 0.45, True), (0.62, 0.45, False), (0.51, None, False), (0.61, 0.6, False)]
+)
+def test_a_curve_that_hardly_moves_has_no_part_that_stands_out(printed, top, low, flat_one):
+    curve = tuple(Moment(float(i), 5.0 + i, score) for i, score in enumerate([0.5, top, 0.5]))
+    text = printed(print_prediction, prediction(low=low, high=low and 0.91, curve=curve), ABOUT)
+    assert ("no part stands out" in text) == flat_one
+    assert ("most memorable" in text) != flat_one
+    assert set(BLOCKS) & set(text)
+
+
+def test_a_curve_is_drawn_on_the_scale_of_the_training_scores(printed):
+    curve = tuple(Moment(float(i), 5.0 + i, score) for i, score in enumerate([0.1, 0.3, 0.525]))
+    assert "0:00 ▁▃▅ 3:20" in printed(print_prediction, prediction(curve=curve), ABOUT)
+    assert sparkline([-1.0, 0.0, 1.0, 2.0], columns=9, ends=(0.0, 1.0)) == "▁▁██"
 
 
 def test_a_curve_of_one_line_keeps_its_shape():
@@ -214,15 +262,19 @@ def row(name, **changes):
 
 @pytest.mark.parametrize("width", [60, 120])
 def test_features_are_listed_by_group_with_licence_and_what_is_missing(printed, width):
+    long = "rhythm.a_name_of_many_words_that_goes_on_and_on"
     rows = [
-        row("one.a", unit="1"),
-        row("one.b"),
+        row("rhythm.a", unit="1"),
+        row(long),
         row("two.c", licence="research only", missing="needs x; pip install x"),
     ]
-    text = flat(printed(print_features, rows, width=width))
-    assert "One one · 2 features · MIT" in text
-    assert "Two two · 1 feature · research only \N{EN DASH} does not work here: needs x; pip install x" in text
-    assert "one.a What one hears of one.a. one.b Hz What one hears of one.b." in text
+    text = printed(print_features, rows, width=width)
+    assert f"{long} " in text
+    text = flat(text)
+    assert "Rhythm rhythm · 2 features · MIT rhythm.a" in text
+    assert "Two two · 1 feature · research only · only when named" in text
+    assert "\N{EN DASH} does not work here: needs x; pip install x" in text
+    assert "rhythm.a What one" in text
     assert "3 features in 2 groups" in text
 
 

@@ -34,7 +34,7 @@ def cards(page):
 
 def test_it_answers_first_and_says_how_it_was_made_last(page):
     assert [attrs["id"] for attrs in page.all("section")] == SECTIONS
-    said = page.text.index("orders clips that it never heard at rho 0.31 (0.19-0.42)")
+    said = page.text.index("ranks clips that it never heard with rho 0.31 (0.19-0.42)")
     assert said < page.text.index("Nine in ten clips") < page.text.rindex("How it was made")
 
 
@@ -122,13 +122,13 @@ def test_a_prediction_is_the_mean_over_repeats(answer_of, page_of):
 
 
 def test_every_clip_has_its_reasons_in_words(page):
-    assert page.text.count("brighter than 80 % of the reference clips -0.13") == 40
+    assert page.text.count("brighter than 80 % of the training clips -0.13") == 40
     assert page.text.count("Brightness -0.13, Beat and rhythm +0.01.") == 40
 
 
 def test_the_strongest_features_are_told_with_direction_and_agreement(page):
-    listed = re.findall(r"brighter in part (\d+) [▲▼] (higher|lower)", page.text)
-    assert listed == [(str(n), "higher" if n % 2 else "lower") for n in range(1, FEATURES + 1)]
+    listed = re.findall(r"(brighter|darker) in part (\d+) ▲ raises it", page.text)
+    assert listed == [("brighter" if n % 2 else "darker", str(n)) for n in range(1, FEATURES + 1)]
     assert "all 10 folds" in page.text
     assert "a clip that is brighter in part 1, darker in part 2 and brighter in part 3" in page.text
 
@@ -258,8 +258,10 @@ def test_without_a_ceiling_the_reason_is_said_and_no_line_is_drawn(answer_of, pa
 
 def test_reasons_of_a_model_that_may_be_chance_come_with_a_warning(answer_of, page_of, made):
     models = {"svr": (made.scores(spearman_pooled=(0.1, -0.08, 0.27)), made.details("model"))}
-    assert "its reasons are not evidence" in page_of(memorability_html(answer_of(models))).text
-    assert "its reasons are not evidence" not in page_of(memorability_html(answer_of())).text
+    text = page_of(memorability_html(answer_of(models))).text
+    assert "What drives the predictions The model shows no clear skill, so its reasons are no evidence" in text
+    assert "predicts a higher score" not in text
+    assert "no evidence" not in page_of(memorability_html(answer_of())).text
 
 
 def test_no_failure_and_many_failures(answer_of, page_of):

@@ -11,17 +11,19 @@ def test_a_model_above_chance_and_both_controls_is_found(answer_of):
     head = headline(answer_of().summary)
     assert head.verdict == "found"
     assert head.sentence == (
-        "The model svr orders clips that it never heard at rho 0.31 (0.19-0.42); random features (rho 0.02) and the "
-        "mean predictor do worse; the listeners' own agreement sets the ceiling at 0.94."
+        "The model svr ranks clips that it never heard with rho 0.31 (0.19-0.42); random features (rho 0.02) and the "
+        "mean predictor do worse; the listeners' own agreement sets the ceiling at 0.94 (0.92-0.96)."
     )
     assert head.finding == "svr stands clear of chance and of both controls"
     assert head.details == (
-        "Of two clips it puts the better remembered one first in 61 % (57-65) of cases; guessing gives 50 %.",
+        "Of two clips it puts the better remembered one first in 61 % (57-65) of cases; guessing gives 50 %, "
+        "the mean predictor 43 %.",
         "It misses a score by 0.158 (0.144-0.171) (RMSE), predicting the mean by 0.169; "
         "the difference is -0.011 (-0.018 to -0.004).",
         "With shuffled scores it would reach rho -0.13 to 0.14 in 95 % of cases (p 0.001).",
         "Ceiling: rho 0.94 (0.92-0.96), from how far two halves of the listeners agree; "
         "svr reaches 33 % (20-45) of it.",
+        "The mean predictor's pooled rho lies below 0 by construction.",
     )
 
 
@@ -30,7 +32,6 @@ def test_a_model_above_chance_and_both_controls_is_found(answer_of):
     [
         ((0.1, -0.08, 0.27), {}, "the interval includes 0, so this may be chance"),
         ((0.1, 0.0, 0.27), {}, "the interval includes 0, so this may be chance"),
-        ((-0.3, -0.4, -0.2), {}, "that is worse than chance"),
         ((0.2, 0.05, 0.3), {"over_noise": (0.05, -0.02, 0.1)}, "not clearly better than random features (rho 0.02)"),
         ((0.2, 0.05, 0.3), {"over_noise": (0.05, 0.0, 0.1)}, "not clearly better than random features (rho 0.02)"),
         (
@@ -53,6 +54,64 @@ def test_what_is_not_shown_is_not_claimed(answer_of, made, pooled, compared, sai
     assert said in head.sentence
     assert "do worse" not in head.sentence
     assert "clear of" not in head.finding
+
+
+@pytest.mark.parametrize(
+    ("pooled", "said"),
+    [((-0.42, -0.6, -0.17), "-0.42 (-0.60 to -0.17)"), ((-0.1, -0.3, 0.1), "-0.10 (-0.30 to 0.10)")],
+)
+def test_an_order_below_0_is_no_order_and_not_worse_than_chance(answer_of, made, pooled, said):
+    about = made.details("model", over_noise=(-0.4, -0.6, -0.2))
+    head = headline(answer_of({"svr": (made.scores(spearman_pooled=pooled), about)}, ceiling=None).summary)
+    assert head.verdict == "unsure"
+    assert head.finding == "svr does no better than its controls"
+    assert head.sentence == (
+        f"The model svr found no order in clips that it never heard: rho {said}, and the mean predictor gets -0.19, "
+        "below 0 by construction."
+    )
+    assert not [each for each in head.details if "by construction" in each]
+
+
+def test_a_model_above_its_controls_is_not_said_to_be_no_better(answer_of, made):
+    models = {"svr": (made.scores(spearman_pooled=(-0.1, -0.2, -0.05)), made.details("model"))}
+    assert headline(answer_of(models).summary).finding == "svr found no order"
+
+
+@pytest.mark.parametrize(
+    ("source", "ceiling", "said"),
+    [
+        (
+            "counts",
+            (0.5, 0.3, 0.6),
+            "chance in so few answers per clip limits any model to about rho 0.50 (0.30-0.60).",
+        ),
+        (
+            "counts",
+            (0.9, 0.8, 0.95),
+            "chance in the answers per clip limits any model to about rho 0.90 (0.80-0.95).",
+        ),
+        ("halves", (0.16, 0.0, 0.6), "sets the ceiling at 0.16 (0.00-0.60). The scores may be mostly noise: more "),
+        (
+            "counts",
+            (0.16, 0.0, 0.6),
+            "about rho 0.16 (0.00-0.60). The scores may be mostly noise: more listeners are",
+        ),
+        ("counts", (0.16, None, None), "limits any model to about rho 0.16."),
+    ],
+)
+def test_the_limit_is_told_by_its_source_with_its_interval(answer_of, made, source, ceiling, said):
+    for pooled in ((0.31, 0.19, 0.42), (-0.31, -0.42, -0.19)):
+        models = {"svr": (made.scores(spearman_pooled=pooled), made.details("model"))}
+        summary = answer_of(models, ceiling=ceiling).summary
+        summary["ceiling"]["source"] = source
+        sentence = headline(summary).sentence
+        assert said in sentence
+        assert ("agreement" in sentence) == (source == "halves")
+
+
+def test_noise_in_the_scores_is_told_where_no_model_is_spoken_of(answer_of):
+    assert "mostly noise" in headline(answer_of({}, ceiling=(0.16, 0.05, 0.6)).summary).details[0]
+    assert "mostly noise" not in headline(answer_of({}, ceiling=(0.5, 0.1, 0.6)).summary).details[0]
 
 
 def test_a_comparison_without_an_interval_is_no_victory(answer_of, made):
@@ -160,5 +219,5 @@ def test_settings_are_told_in_words(answer_of):
     said = dict(settings_in_words(answer_of(settings={"shifts": [], "segment_s": 1.0, "hop_s": 0.5}).run["settings"]))
     assert said["copies shifted in pitch, in training only"] == "none"
     assert said["clips are heard"] == "in segments of 1 s every 0.5 s"
-    assert said["folds"] == "10, dealt 5 times"
+    assert (said["folds"], said["repeats"]) == ("10", "5")
     assert "--segments 1/0.5" in command_of(answer_of(settings={"segment_s": 1.0, "hop_s": 0.5}).run)
