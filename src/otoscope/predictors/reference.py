@@ -17,6 +17,7 @@ here it is the mean of the training scores, since ``fit`` is given no others. Co
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -177,7 +178,7 @@ class FittedAudmem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AudmemPredictor:
+class AudmemPredictor(ABC):
     """What the reference's models have in common.
 
     Parameters
@@ -253,8 +254,8 @@ class AudmemPredictor:
             regressor, chosen = self._learn(standardised(rows.x, mean, scale), rows)
         return FittedAudmem(self.name, views.feature_ids, mean, scale, regressor, self.zscore, self.aggregate, chosen)
 
-    def _learn(self, z: FloatArray, rows: Rows) -> tuple[Regressor, dict[str, float]]:
-        raise NotImplementedError
+    @abstractmethod
+    def _learn(self, z: FloatArray, rows: Rows) -> tuple[Regressor, dict[str, float]]: ...
 
 
 class AudmemSvr(AudmemPredictor):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from otoscope.errors import OtoscopeError
-from otoscope.studies.memorability.views import worker_pool
+from otoscope.studies.memorability.workers import worker_pool
 
 
 def test_where_work_is_broken_off_what_has_not_begun_is_not_done():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from otoscope.predictors.explaining import Explainer, Explanation, averaged
 from otoscope.predictors.wording import Wording, digits_for
 from otoscope.studies.memorability.dataset import Prepared
 from otoscope.studies.memorability.unlikeness import middle_of
-from otoscope.studies.memorability.views import worker_pool
+from otoscope.studies.memorability.workers import in_parallel
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["REASONS", "explain_folds", "features_of"]
@@ -93,7 +91,7 @@ def explain_folds(
     ]
     progress.begin("explaining", len(jobs))
     found: dict[int, list[Explanation]] = {}
-    for number, explanations in _outcomes(jobs, processes):
+    for number, explanations in in_parallel(_explain, jobs, processes):
         found[number] = explanations
         progress.advance()
     explained = {
@@ -104,15 +102,6 @@ def explain_folds(
     if len(explained) != len(data.ids):
         return None
     return _gather(fitted[0].name, folds, explained, prepared, rows)
-
-
-def _outcomes(jobs: Sequence[_Job], processes: int | None) -> list[tuple[int, list[Explanation]]]:
-    n = min(processes or os.cpu_count() or 1, len(jobs))
-    if n <= 1:
-        return [_explain(job) for job in jobs]
-    pool: ProcessPoolExecutor
-    with worker_pool(n) as pool:
-        return list(pool.map(_explain, jobs))
 
 
 def _explain(job: _Job) -> tuple[int, list[Explanation]]:

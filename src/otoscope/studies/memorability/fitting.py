@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from otoscope.evaluation.folds import Fold, check_fold
 from otoscope.predictors.base import FittedPredictor, Predictor, Views
-from otoscope.studies.memorability.views import one_thread, worker_pool
+from otoscope.studies.memorability.workers import in_parallel, one_thread
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["Dataset", "Outcome", "Task", "fit_all", "weights_of"]
@@ -136,10 +134,10 @@ def _begin(views: Views, data: Dataset) -> None:
     _views, _data = views, data
 
 
-def _do(number: int, task: Task) -> Outcome:
+def _do(job: tuple[int, Task]) -> Outcome:
     assert _views is not None
     assert _data is not None
-    return _fit(number, task, _views, _data)
+    return _fit(*job, _views, _data)
 
 
 def _fit(number: int, task: Task, views: Views, data: Dataset) -> Outcome:
@@ -197,18 +195,14 @@ def fit_all(
             check_fold(task.fold, data.groups)
     progress.begin("fitting", len(tasks))
     outcomes: list[Outcome] = []
-    for outcome in _outcomes(tasks, data, views, processes):
+    for outcome in in_parallel(
+        _do,
+        list(enumerate(tasks)),
+        processes,
+        begin=_begin,
+        given=(views, data),
+        alone=lambda job: _fit(*job, views, data),
+    ):
         outcomes.append(outcome)
         progress.advance()
     return sorted(outcomes, key=lambda outcome: outcome.task)
-
-
-def _outcomes(tasks: Sequence[Task], data: Dataset, views: Views, processes: int | None) -> Iterator[Outcome]:
-    n = min(processes or os.cpu_count() or 1, len(tasks))
-    if n <= 1:
-        for number, task in enumerate(tasks):
-            yield _fit(number, task, views, data)
-        return
-    with worker_pool(n, _begin, views, data) as pool:
-        for future in as_completed([pool.submit(_do, number, task) for number, task in enumerate(tasks)]):
-            yield future.result()

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +11,13 @@ from numpy.typing import NDArray
 
 from otoscope.audio import Waveform, read_audio, shift_pitch
 from otoscope.corpora.base import Failure
-from otoscope.errors import DataError, OtoscopeError, SpecError
+from otoscope.errors import DataError, SpecError
 from otoscope.features.base import FeatureGroup
 from otoscope.features.extract import Derivation, FeatureCache, feature_ids
+from otoscope.studies.memorability.workers import in_parallel
 from otoscope.studies.progress import Progress, Quiet
 
-__all__ = ["ClipViews", "describe_windows", "one_thread", "worker_pool"]
+__all__ = ["ClipViews", "describe_windows"]
 
 FEW_WINDOWS = 8  # per process: starting one takes as long as describing some
 SPECTROGRAM_RATE = 16_000  # hertz
@@ -174,7 +169,7 @@ class ClipViews:
         jobs = [(self._path(clip), clip, wanted, self._job()) for clip in clips]
         progress.begin("describing", len(jobs))
         failures: list[Failure] = []
-        for clip, outcome in _outcomes(jobs, processes):
+        for clip, outcome in in_parallel(_try, jobs, processes):
             if isinstance(outcome, str):
                 failures.append(Failure(clip, "features", outcome))
             else:
@@ -246,16 +241,6 @@ def _try(job: _Job) -> tuple[str, _Outcome | str]:
         return job[1], error.problem
 
 
-def _outcomes(jobs: Sequence[_Job], processes: int | None) -> Iterator[tuple[str, _Outcome | str]]:
-    n = min(processes or os.cpu_count() or 1, len(jobs))
-    if n <= 1:
-        yield from map(_try, jobs)
-        return
-    with worker_pool(n) as pool:
-        for future in as_completed([pool.submit(_try, job) for job in jobs]):
-            yield future.result()
-
-
 def describe_windows(
     windows: Sequence[Waveform],
     derivation: Derivation,
@@ -289,18 +274,9 @@ def describe_windows(
     progress.begin("listening", len(windows))
     jobs = [(number, window, derivation, tuple(groups), cache.root) for number, window in enumerate(windows)]
     found: dict[int, NDArray[np.float64] | str] = {}
-    n = min(processes or os.cpu_count() or 1, len(jobs) // FEW_WINDOWS)
-    if n <= 1:
-        for job in jobs:
-            number, outcome = _window(job)
-            found[number] = outcome
-            progress.advance()
-    else:
-        with worker_pool(n) as pool:
-            for future in as_completed([pool.submit(_window, job) for job in jobs]):
-                number, outcome = future.result()
-                found[number] = outcome
-                progress.advance()
+    for number, outcome in in_parallel(_window, jobs, processes, fewest=FEW_WINDOWS):
+        found[number] = outcome
+        progress.advance()
     return [found[number] for number in range(len(jobs))]
 
 
@@ -312,53 +288,3 @@ def _window(
         return number, FeatureCache(root).values(window, window.digest(), derivation, groups)
     except DataError as error:
         return number, error.problem
-
-
-@contextmanager
-def worker_pool(
-    processes: int, begin: Callable[..., None] | None = None, *given: object
-) -> Iterator[ProcessPoolExecutor]:
-    """Give processes that each use one core; where the block is left early, what has not begun is not done.
-
-    Parameters
-    ----------
-    processes : int, > 0
-        How many.
-    begin : callable, optional
-        Called in each of them first; it must call :func:`one_thread`, which is what is called without it.
-    *given : object
-        What it is called with.
-
-    Yields
-    ------
-    ProcessPoolExecutor
-        Started afresh, so that no lock or thread of this process is copied.
-
-    Raises
-    ------
-    OtoscopeError
-        If a process dies.
-    """
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (begin or one_thread, given))
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise OtoscopeError(
-            "a worker process died, perhaps for want of memory; what it had finished is kept; try fewer --processes"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start(begin: Callable[..., None], given: tuple[object, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker at once and in silence
-    begin(*given)
-
-
-def one_thread() -> None:
-    """Keep numerical libraries, those not yet loaded included, on one thread."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1)

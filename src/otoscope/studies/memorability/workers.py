@@ -1,0 +1,112 @@
+"""Work divided among processes that each use one core."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TypeVar
+
+from otoscope.errors import OtoscopeError
+
+__all__ = ["in_parallel", "one_thread", "worker_pool"]
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def in_parallel(
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    processes: int | None,
+    *,
+    fewest: int = 1,
+    begin: Callable[..., None] | None = None,
+    given: tuple[object, ...] = (),
+    alone: Callable[[Job], Result] | None = None,
+) -> Iterator[Result]:
+    """Do jobs in as many processes as are worth starting, or in this one.
+
+    Parameters
+    ----------
+    work : callable
+        Does one job; a function of a module, so that it can be sent to a process.
+    jobs : sequence
+        What to do.
+    processes : int or None
+        How many at most; None for as many as there are cores, 1 for none but this one.
+    fewest : int, > 0
+        Jobs that a process must have to be worth its start.
+    begin : callable, optional
+        Called in each process first; see :func:`worker_pool`.
+    given : tuple
+        What it is called with.
+    alone : callable, optional
+        Does one job where it is done in this process; `work` without it.
+
+    Yields
+    ------
+    object
+        The results as they come, which need not be the order of the jobs.
+    """
+    n = min(processes or os.cpu_count() or 1, len(jobs) // fewest)
+    if n <= 1:
+        yield from map(alone or work, jobs)
+        return
+    with worker_pool(n, begin, *given) as pool:
+        for future in as_completed([pool.submit(work, job) for job in jobs]):
+            yield future.result()
+
+
+@contextmanager
+def worker_pool(
+    processes: int, begin: Callable[..., None] | None = None, *given: object
+) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that each use one core; where the block is left early, what has not begun is not done.
+
+    Parameters
+    ----------
+    processes : int, > 0
+        How many.
+    begin : callable, optional
+        Called in each of them first; it must call :func:`one_thread`, which is what is called without it.
+    *given : object
+        What it is called with.
+
+    Yields
+    ------
+    ProcessPoolExecutor
+        Started afresh, so that no lock or thread of this process is copied.
+
+    Raises
+    ------
+    OtoscopeError
+        If a process dies.
+    """
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (begin or one_thread, given))
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise OtoscopeError(
+            "a worker process died, perhaps for want of memory; what it had finished is kept; try fewer --processes"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(begin: Callable[..., None], given: tuple[object, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker at once and in silence
+    begin(*given)
+
+
+def one_thread() -> None:
+    """Keep numerical libraries, those not yet loaded included, on one thread."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1)
