@@ -1,10 +1,10 @@
 """Run the tutorials and the examples again, and write what they print, and the picture, into their pages.
 
     python docs/refresh.py                  # everything
-    python docs/refresh.py memorability     # only pages with these names: tutorials, how-tos, or features
+    python docs/refresh.py memorability     # only pages with these names: tutorials, how-tos, features, or models
 
-The list of features is written from the registry too. Read the difference before you keep it: the text beside an
-output may no longer be true of it.
+The list of features is written from the registry too, and the page of models from what is known of checkpoints and from
+measurements on tiny ones. Read the difference before you keep it: the text beside an output may no longer be true of it.
 """
 
 import inspect
@@ -18,12 +18,19 @@ from importlib import import_module
 from pathlib import Path
 
 from otoscope.features.registry import BUILT_IN, catalogue
+from otoscope.representations.upstreams.cards import CARDS
+from otoscope.representations.upstreams.catalogue import family_rows
+from otoscope.representations.upstreams.checking import CheckpointReport, check_checkpoint
+from otoscope.testing.checkpoints import TINY, write_checkpoint
 
 DOCS = Path(__file__).resolve().parent
 TUTORIALS = sorted((DOCS / "tutorial").glob("*.md"))
 PICTURES = {"pitch": "run/profile.svg"}
 MATERIAL = (".csv", ".py")  # what a walk finds in its folder
 FEATURES = DOCS / "reference" / "features.md"
+MODELS = DOCS / "reference" / "models.md"
+DASH = "–"
+MANY = 4  # languages that are counted instead of named, above this
 OUTPUT = "% output"
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>{}|~$#])")
@@ -136,6 +143,97 @@ def features_page() -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
+def measured(folder: Path) -> dict[str, list[CheckpointReport]]:
+    """Look over a tiny checkpoint with random weights of every kind; the reports by family."""
+    found: dict[str, list[CheckpointReport]] = {}
+    for kind in TINY:
+        report = check_checkpoint(str(write_checkpoint(folder / kind, kind)))
+        found.setdefault(report.family, []).append(report)
+    return found
+
+
+def largest(values: list[float | None]) -> str:
+    """Write the largest of what was measured; a dash where nothing was."""
+    known = [value for value in values if value is not None]
+    return f"{max(known):.1g}" if known else DASH
+
+
+def in_order(words: list[str]) -> str:
+    return " or ".join(", ".join(words).rsplit(", ", 1)) if words else DASH
+
+
+def clock_of(hop: int, receptive_field: int, start: int) -> str:
+    return f"{hop}, {receptive_field}, {start}"
+
+
+def family_lines(reports: dict[str, list[CheckpointReport]]) -> list[str]:
+    """Lay out one line per family: what is known of it, and what was measured."""
+    known = {str(row["name"]): row for row in family_rows()}
+    generic = {"model_types": ["others"], "layers": [], "level": "as its card says", "licences": []}
+    lines: list[str] = []
+    for name, found in reports.items():
+        row = known.get(name, generic)
+        problems = [problem for report in found for problem in report.problems]
+        if problems:
+            raise SystemExit(f"{name}: {'; '.join(problems)}")
+        grid = found[0].grid
+        cells = [
+            f"{name}, as any other" if row is generic else name,
+            ", ".join(f"`{kind}`" for kind in row["model_types"]) if row is not generic else "[others](#any-other)",
+            f"0 to {in_order([str(n) for n in row['layers']])}" if row["layers"] else "0 to its blocks",
+            clock_of(grid.hop, grid.receptive_field, grid.start),
+            largest([report.difference for report in found]),
+            largest([report.batch_difference for report in found]),
+            largest([report.padded_difference for report in found]),
+            str(row["level"]),
+            "; ".join(row["licences"]) or "its own",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def checkpoint_lines() -> list[str]:
+    """Lay out one line per checkpoint that something is known of."""
+    lines: list[str] = []
+    for card in CARDS:
+        heard = DASH if card.heard is None else f"{len(card.heard)} languages"
+        if card.heard is not None and len(card.heard) <= MANY:
+            heard = ", ".join(f"`{code}`" for code in card.heard)
+        cells = [
+            f"`{card.name}`",
+            str(card.n_layers),
+            str(card.dim),
+            clock_of(card.grid.hop, card.grid.receptive_field, card.grid.start),
+            {True: "on", False: "off", None: DASH}[card.normalize],
+            heard,
+            plain(card.licence),
+            plain(card.unverified) or "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+    return lines
+
+
+def models_page(reports: dict[str, list[CheckpointReport]]) -> str:
+    """Write the page of models from what is known of checkpoints and from what was measured of tiny ones."""
+    text = MODELS.read_text(encoding="utf-8").splitlines()
+    tables = {"families": family_lines(reports), "checkpoints": checkpoint_lines()}
+    out: list[str] = []
+    waiting = None
+    for line in text:
+        mark = re.fullmatch(r"% written by docs/refresh.py: (\w+)", line)
+        if mark:
+            waiting = tables[mark[1]]
+        if waiting is not None and line.startswith("| ") and out[-1].startswith("|---"):
+            out += waiting
+            waiting = []
+        if waiting == [] and line.startswith("|"):
+            continue
+        if waiting == []:
+            waiting = None
+        out.append(line)
+    return "\n".join(out) + "\n"
+
+
 def main() -> None:
     """Refresh everything, or what is named."""
     asked = sys.argv[1:]
@@ -147,6 +245,9 @@ def main() -> None:
                     refresh_example(page, example, Path(folder))
     if not asked or FEATURES.stem in asked:
         FEATURES.write_text(features_page(), encoding="utf-8")
+    if not asked or MODELS.stem in asked:
+        with tempfile.TemporaryDirectory() as folder:
+            MODELS.write_text(models_page(measured(Path(folder))), encoding="utf-8")
     for page in TUTORIALS:
         if not asked or page.stem in asked:
             with tempfile.TemporaryDirectory() as folder:

@@ -7,16 +7,19 @@ be read becomes a :class:`~otoscope.errors.DataError` that says why.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.errors import DataError, SpecError
 
-__all__ = ["SILENCE_PEAK", "Waveform", "cut_segments", "read_audio", "resample", "shift_pitch"]
+__all__ = ["SILENCE_PEAK", "Waveform", "cut_segments", "read_audio", "read_audio_bytes", "resample", "shift_pitch"]
 
 SILENCE_PEAK = 1e-4  # -80 dB below full scale, after the mean is taken off
 _MOST_SEMITONES = 12
@@ -263,11 +266,57 @@ def read_audio(
     path = Path(path)
     clip_id = str(path) if clip_id is None else clip_id
     _check_file(path, clip_id)
-    _check_last_page(path, clip_id)
+    try:
+        with path.open("rb") as file:
+            _check_last_page(file, clip_id)
+    except OSError as error:
+        raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
+    return _decode(path, clip_id, sample_rate, start_s, end_s)
+
+
+def read_audio_bytes(data: bytes, *, clip_id: str, sample_rate: int | None = 16_000) -> Waveform:
+    """Read the bytes of a sound file as one channel, as :func:`read_audio` reads the file.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole sound file, such as a member of an archive.
+    clip_id : str
+        Name of the clip in messages.
+    sample_rate : int or None, hertz
+        The rate wanted; None keeps the file's own.
+
+    Returns
+    -------
+    Waveform
+        Mono, finite; the same samples as from a file of these bytes.
+
+    Raises
+    ------
+    DataError
+        If they are empty, truncated, no sound, or hold no finite signal.
+
+    Examples
+    --------
+    >>> read_audio_bytes(b"", clip_id="en_us/train/1")
+    Traceback (most recent call last):
+    otoscope.errors.DataError: en_us/train/1: the file is empty (0 bytes)
+    """
+    if not data:
+        raise DataError(clip_id, "the file is empty (0 bytes)")
+    file = io.BytesIO(data)
+    _check_last_page(file, clip_id)
+    file.seek(0)
+    return _decode(file, clip_id, sample_rate, None, None)
+
+
+def _decode(
+    source: Path | BinaryIO, clip_id: str, sample_rate: int | None, start_s: float | None, end_s: float | None
+) -> Waveform:
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             _check_whole(file.extra_info, clip_id)
             first, last = _stretch(file.frames, file.samplerate, start_s, end_s, clip_id)
             file.seek(first)
@@ -300,16 +349,12 @@ def _check_file(path: Path, clip_id: str) -> None:
         raise DataError(clip_id, "the file is empty (0 bytes)")
 
 
-def _check_last_page(path: Path, clip_id: str) -> None:
+def _check_last_page(file: BinaryIO, clip_id: str) -> None:
     """Refuse an Ogg file that ends inside a page: libsndfile takes the pages before it for the whole file."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"OggS":
-                return
-            file.seek(max(0, path.stat().st_size - 2 * _LONGEST_OGG_PAGE))
-            tail = file.read()
-    except OSError as error:
-        raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
+    if file.read(4) != b"OggS":
+        return
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * _LONGEST_OGG_PAGE))
+    tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""  # RFC 3533, section 6: the segment table
     if len(page) < 27 or len(page) < 27 + page[26] + sum(lengths):

@@ -8,6 +8,7 @@ out. All arguments are positional, so that an exception survives pickling betwee
     OtoscopeError
     ├── SpecError (ValueError)            a setting, a name or a command that cannot be
     │   └── RunConflictError              a run directory made with other settings
+    ├── SourceGoneError                   sound that was there when the work was planned, and is gone
     ├── UnitError (ValueError)            a quantity in the wrong unit
     ├── MergeError (ValueError)           statistics that may not be added to each other
     ├── DataError (ValueError)            one clip that cannot be used, and why
@@ -27,6 +28,7 @@ __all__ = [
     "MissingExtraError",
     "OtoscopeError",
     "RunConflictError",
+    "SourceGoneError",
     "SpecError",
     "UndefinedMetricError",
     "UnitError",
@@ -43,6 +45,10 @@ class SpecError(OtoscopeError, ValueError):
 
 class RunConflictError(SpecError):
     """A run directory was made with other settings than those asked for now."""
+
+
+class SourceGoneError(OtoscopeError):
+    """Sound that was there when the work was planned is gone: a folder was moved, a disk taken away."""
 
 
 class UnitError(OtoscopeError, ValueError):

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,13 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.errors import SpecError
+from otoscope.errors import RunConflictError, SpecError
 
 __all__ = [
     "atomic_path",
     "cache_root",
+    "check_arrays",
+    "clear_leftovers",
     "digest_arrays",
     "digest_of",
+    "lock_holder",
+    "locked",
     "read_about",
     "read_arrays",
     "read_json",
@@ -38,6 +43,8 @@ __all__ = [
 ]
 
 Row = Mapping[str, object]
+_LEFTOVER = ".part-"
+_DIGEST = "sha256"
 _DIGESTED = re.compile(r".*-[0-9a-f]{8}")
 
 
@@ -98,7 +105,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         In the same folder, with the same suffix. Removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".part-{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.parent / f"{_LEFTOVER}{secrets.token_hex(8)}{path.suffix}"
     # Made with the mode that the umask leaves. The umask can be read only by setting it, for all threads at once.
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     mode = temporary.stat().st_mode & 0o777
@@ -112,6 +119,92 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def clear_leftovers(folder: Path) -> int:
+    """Remove the temporary files that a killed process left.
+
+    Parameters
+    ----------
+    folder : Path
+        With all folders in it. Nobody may be writing there: see :func:`locked`.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    found = [path for path in folder.rglob(f"{_LEFTOVER}*") if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, which ends with the process however that ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file that stands for it; its folder is made. It is left behind and holds who had the lock last.
+
+    Yields
+    ------
+    None
+        While this process alone has it. Where the system has no such locks, nothing is held.
+
+    Raises
+    ------
+    RunConflictError
+        If another process has it, with its number and machine.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no POSIX
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            who = file.read().strip() or "another process"
+            raise RunConflictError(f"{path.parent.parent}: {who} is working here; wait for it, or stop it") from None
+        except OSError:  # a file system without locks
+            yield
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+def lock_holder(path: Path) -> str | None:
+    """Say who holds a lock, without taking it.
+
+    Parameters
+    ----------
+    path : Path
+        The file that stands for it.
+
+    Returns
+    -------
+    str or None
+        Such as ``process 12 on name``; None where nobody does.
+    """
+    try:
+        import fcntl
+
+        with path.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "another process"
+    except (ImportError, OSError):  # no such file, or a system without locks
+        return None
+    return None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -192,17 +285,57 @@ def write_arrays(
     arrays : mapping of str to ndarray
         What.
     about : mapping, optional
-        Said in the header, as JSON.
+        Said in the header, as JSON; beside it stands the digest of all, for :func:`check_arrays`.
+
+    Raises
+    ------
+    OSError
+        If there is no room, or no right to write.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    text = json.dumps(dict(about or {}), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    said = {**(about or {}), _DIGEST: _digest_of_file(ordered, about or {})}
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
-        save_file(
-            {name: np.asarray(array, order="C") for name, array in arrays.items()},
-            temporary,
-            metadata={"otoscope": text},
-        )
+        try:
+            save_file(ordered, temporary, metadata={"otoscope": text})
+        except SafetensorError as error:
+            raise OSError(f"{path}: cannot be written: {error}") from error
+
+
+def check_arrays(path: Path) -> str | None:
+    """Say what is wrong with a file that :func:`write_arrays` wrote; every byte is looked at.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+
+    Returns
+    -------
+    str or None
+        None where it is as it was written.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["otoscope"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        return "is not there"
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        return f"is damaged, or was not written by otoscope ({error})"
+    digest = about.pop(_DIGEST, None)
+    if digest is None:
+        return "is damaged, or older than the digests of files"
+    return None if digest == _digest_of_file(arrays, about) else "is damaged: it has other bytes than were written"
+
+
+def _digest_of_file(arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> str:
+    return digest_of([digest_arrays(arrays), dict(about)])
 
 
 def read_arrays(
@@ -233,13 +366,19 @@ def read_arrays(
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["otoscope"])
+            about = _about(file.metadata())
             wanted = [name for name in file.keys() if only is None or only(name)]  # noqa: SIM118
             return {name: file.get_tensor(name) for name in wanted}, about
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file") from None
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SpecError(f"{path}: is damaged or was not written by otoscope ({error}); remove it") from error
+
+
+def _about(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    about = json.loads((metadata or {})["otoscope"])
+    about.pop(_DIGEST, None)
+    return about
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
@@ -259,7 +398,7 @@ def read_about(path: Path) -> dict[str, Any] | None:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {})["otoscope"])
+            return _about(file.metadata())
     except (SafetensorError, KeyError, ValueError, OSError):
         return None
 

@@ -10,6 +10,7 @@ from otoscope.corpora.espeak import make_demo
 from otoscope.corpora.registry import KINDS, open_corpus
 from otoscope.store import digest_of
 from otoscope.testing.corpora import check_corpus
+from otoscope.testing.fleurs import write_fleurs
 
 
 def sounds(folder, *names):
@@ -50,7 +51,15 @@ def espeak(path):
     return f"espeak:{path / 'speech'}"
 
 
-MAKERS = {"folder": [folder_with_splits, manifest], "espeak": [espeak]}
+def fleurs_archives(path):
+    return f"fleurs:{write_fleurs(path, n_sentences=(2, 2, 2))}"
+
+
+def fleurs_parquet(path):
+    return f"fleurs:{write_fleurs(path, layout='parquet', n_sentences=(2, 2, 2))}"
+
+
+MAKERS = {"folder": [folder_with_splits, manifest], "espeak": [espeak], "fleurs": [fleurs_archives, fleurs_parquet]}
 ALL_MAKERS = [maker for makers in MAKERS.values() for maker in makers]
 
 

@@ -1,5 +1,7 @@
 import os
+import re
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otoscope.audio import Waveform, read_audio, resample
+from otoscope.audio import Waveform, read_audio, read_audio_bytes, resample
 from otoscope.errors import DataError, SpecError
 
 RATE = 16_000  # Hz
@@ -236,3 +238,29 @@ def test_real_recordings_are_read_at_their_full_length():
     assert paths
     for path in paths:
         assert read_audio(path).samples.size == soundfile.info(path).frames
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_bytes_give_the_same_samples_as_the_file(tmp_path, kind):
+    path = tmp_path / "x"
+    soundfile.write(path, 0.3 * np.sin(np.arange(20_000) / 9), 22_050, format=kind)
+    for sample_rate in (None, 16_000):
+        from_file = read_audio(path, clip_id="x", sample_rate=sample_rate)
+        from_bytes = read_audio_bytes(path.read_bytes(), clip_id="x", sample_rate=sample_rate)
+        assert from_bytes.digest() == from_file.digest()
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+def test_bytes_and_files_fail_with_the_same_words(tmp_path, kind):
+    path = tmp_path / "x"
+    soundfile.write(path, 0.3 * np.sin(np.arange(20_000) / 9), 22_050, format=kind)
+    whole = path.read_bytes()
+    for data in (b"", b"no sound", whole[:30], whole[: len(whole) // 2], whole[:-10]):
+        path.write_bytes(data)
+        said = []
+        for read in (partial(read_audio, path), partial(read_audio_bytes, data)):
+            try:
+                said.append(read(clip_id="x").digest())
+            except DataError as error:
+                said.append(re.sub(r"(Error opening ).*?: ", r"\1", str(error)))
+        assert said[0] == said[1]

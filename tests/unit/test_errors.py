@@ -17,6 +17,7 @@ PARENTS = {
     "OtoscopeError": (Exception,),
     "SpecError": (OtoscopeError, ValueError),
     "RunConflictError": (errors.SpecError, ValueError),
+    "SourceGoneError": (OtoscopeError,),
     "UnitError": (OtoscopeError, ValueError),
     "MergeError": (OtoscopeError, ValueError),
     "DataError": (OtoscopeError, ValueError),

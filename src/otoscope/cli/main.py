@@ -9,7 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 import otoscope
-from otoscope.cli import corpus, memorability, pitch
+from otoscope.cli import corpus, memorability, models, pitch, pitch_books, pitch_plan
+from otoscope.cli.extract import extract
+from otoscope.cli.languages import languages
 from otoscope.errors import OtoscopeError
 
 __all__ = ["app", "main"]
@@ -35,9 +37,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+pitch.app.add_typer(pitch_plan.app)
+pitch.app.add_typer(pitch_books.app)
 app.add_typer(pitch.app, name="pitch")
 app.add_typer(memorability.app, name="memorability")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(models.app, name="models")
+app.command("languages")(languages)
+app.command("extract")(extract)
 
 
 def _version(asked: bool) -> None:

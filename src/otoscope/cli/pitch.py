@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from otoscope.cli.selecting import (
+    Clips,
+    ContentMatched,
+    GenderBalanced,
+    Genders,
+    Hours,
+    MaxSeconds,
+    MinSeconds,
+    TypologyOption,
+    selection,
+)
 from otoscope.cli.shared import (
     Corpora,
     JsonFlag,
@@ -26,26 +37,64 @@ from otoscope.cli.shared import (
 from otoscope.errors import SpecError
 
 if TYPE_CHECKING:
+    from otoscope.studies.pitch.run import RunResult
     from otoscope.studies.pitch.settings import PitchSettings
 
-__all__ = ["app"]
+__all__ = ["Cluster", "Devices", "Quiet", "Seed", "ShardClips", "Threads", "app", "models_of", "settings_of"]
 
 app = typer.Typer(help="Which layer of which speech model holds F0, and in which languages?", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Seed = Annotated[int, typer.Option(help="Of splits, controls, shift vectors and intervals.")]
 Cluster = Annotated[str, typer.Option(help="The group key that intervals resample; auto prefers `sentence`.")]
+ShardClips = Annotated[int, typer.Option(help="Clips per shard, the unit of work.")]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device", help="Where models work: cpu, cuda, cuda:1, auto. For several a process each. [default: cpu]"
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Of models and linear algebra, per process. [default: all cores for models, 1 for algebra]", min=1
+    ),
+]
 SHOWN_ROLES = ("own", "lolo")
 MOST_SHIFTS = 1000
 
 
-def _settings(**values: Any) -> PitchSettings:
+def settings_of(**values: Any) -> PitchSettings:
+    """Make settings from options.
+
+    Parameters
+    ----------
+    **values : object
+        As typed.
+
+    Returns
+    -------
+    PitchSettings
+        Checked.
+    """
     from otoscope.studies.pitch.settings import PitchSettings
 
     return PitchSettings(**values)
 
 
-def _models(typed: list[str]) -> list[str]:
+def models_of(typed: list[str]) -> list[str]:
+    """Read the list of models.
+
+    Parameters
+    ----------
+    typed : list of str
+        Each one or several.
+
+    Returns
+    -------
+    list of str
+        One specification each.
+    """
     from otoscope.specs import split_list
 
     return named([name for text in typed for name in split_list(text)], typed)
@@ -59,13 +108,28 @@ def run(
         Path, typer.Option("--out", help="The run directory. An unfinished run goes on where it stopped.")
     ],
     languages: Languages = None,
+    clips: Clips = None,
+    hours: Hours = None,
+    gender: Genders = None,
+    min_seconds: MinSeconds = None,
+    max_seconds: MaxSeconds = None,
+    content_matched: ContentMatched = False,
+    gender_balanced: GenderBalanced = False,
+    typology: TypologyOption = None,
     tracker: Tracker = "kaldi",
     probe: Annotated[str, typer.Option(help="ridge or ols.")] = "ridge",
     seed: Seed = 0,
     cluster: Cluster = "auto",
     precision: Annotated[str, typer.Option(help="Of the products within a block: float64 or float32.")] = "float64",
-    shard_clips: Annotated[int, typer.Option(help="Clips per shard, the unit of work.")] = 64,
-    threads: Annotated[int, typer.Option(help="Of the linear algebra.", min=1)] = 1,
+    shard_clips: ShardClips = 64,
+    device: Devices = None,
+    threads: Threads = None,
+    readers: Annotated[
+        int, typer.Option(help="Processes per device that decode and label ahead; 0 for a thread.", min=0)
+    ] = 0,
+    part: Annotated[
+        str, typer.Option(help="Only this part of the shards, such as 1/2; parts are put together by `merge`.")
+    ] = "1/1",
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
@@ -77,13 +141,28 @@ def run(
 
     if out.exists() and not out.is_dir():
         raise SpecError(f"--out: {out} is a file; name a folder that is a run, is empty, or is not there yet")
-    settings = _settings(
+    settings = settings_of(
         tracker=tracker, probe=probe, seed=seed, cluster=cluster, precision=precision, shard_clips=shard_clips
     )
+    chosen = selection(seed, clips, hours, words(gender), min_seconds, max_seconds, content_matched, gender_balanced)
     with progress_bar(quiet=quiet) as bar:
         result = run_pitch(
-            corpus, _models(model), out, settings, languages=words(languages), progress=bar, threads=threads
+            corpus,
+            models_of(model),
+            out,
+            settings,
+            languages=words(languages),
+            selection=chosen,
+            typology=typology,
+            progress=bar,
+            devices=words(device) or ["cpu"],
+            threads=threads,
+            readers=readers,
+            part=_part(part),
         )
+    if result.waiting:
+        _say_waiting(result, part, as_json)
+        return
     profiles, subtitle = _profiles(out)
     shown = [p for p in profiles if p.points] or profiles[:1]
     headlined = next((p for p in reversed(shown) if p.headline), None)
@@ -101,6 +180,26 @@ def run(
     say_failures(result.failures, str(out / "failures.json"))
     if result.failures:
         raise typer.Exit(1)
+
+
+def _part(text: str) -> tuple[int, int]:
+    k, slash, n = text.partition("/")
+    if not (slash and k.isascii() and k.isdigit() and n.isascii() and n.isdigit() and 1 <= int(k) <= int(n)):
+        raise SpecError(f"--part is {text!r}; write 1/2 for the first of two")
+    return int(k), int(n)
+
+
+def _say_waiting(result: RunResult, part: str, as_json: bool) -> None:
+    n = len(result.waiting)
+    if as_json:
+        print_json({"part": part, "waiting": result.waiting})
+        return
+    typer.echo(
+        f"{result.folder}: part {part} is done. {counted(n, 'language and split').replace('splits', 'split')} "
+        f"{'waits' if n == 1 else 'wait'} for shards of other parts: {', '.join(result.waiting[:6])}"
+        f"{' ...' if n > 6 else ''}. When all parts are done: otoscope pitch merge PART1 PART2 --out RUN, and then "
+        "this command again on RUN."
+    )
 
 
 def _profiles(folder: Path) -> tuple[list[Any], str]:
@@ -167,11 +266,13 @@ def table(
     """Show the answer of a run: the layer profile, or any rows of its table, or the matrix of languages."""
     from otoscope.report.terminal import QUIET, matrix_table, reasons, rows_table
     from otoscope.report.tokens import DASH
+    from otoscope.store import read_json
     from otoscope.studies.pitch.answer import read_answer
     from otoscope.studies.pitch.matrix import matrix_rows
+    from otoscope.studies.pitch.prepare import threads_for_block
 
-    filters = {
-        "model": _models(model) if model else None,
+    filters: dict[str, list[Any] | None] = {
+        "model": models_of(model) if model else None,
         "layer": None if layer is None else [layer],
         "train": words(train),
         "test": words(test),
@@ -179,8 +280,15 @@ def table(
         "metric": [metric] if metric else None,
     }
     if matrix:
-        chosen = metric if as_json else (metric or "r2")
-        found = matrix_rows(folder, metric=chosen, target=target or "log2_f0")
+        with threads_for_block(None):
+            found = matrix_rows(
+                folder,
+                metric=metric if as_json else (metric or "r2"),
+                target=target or "log2_f0",
+                models=filters["model"],
+                layers=filters["layer"],
+                tested=filters["test"],
+            )
     else:
         found = read_answer(folder)[0]
     for name, wanted in filters.items():
@@ -195,10 +303,12 @@ def table(
     if as_json:
         print_json(found)
     elif matrix:
+        about = read_json(folder / "run.json")
         for key in dict.fromkeys((row["model"], row["layer"]) for row in found):
             part = [row for row in found if (row["model"], row["layer"]) == key]
             title = f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"
-            out.print(matrix_table(part, title=title, width=out.width), "")
+            kinds = {"regions": about["regions"], "tone_types": about["tone_types"]}
+            out.print(matrix_table(part, title=title, width=out.width, **kinds), "")
     elif rows or any(wanted is not None for wanted in filters.values()):
         out.print(rows_table(found, width=out.width))
         for reason in reasons(found):
@@ -225,11 +335,11 @@ def sweep(
     """Move the labels in time and see where each layer's probe is best: a test of the alignment."""
     from otoscope.studies.pitch.sweep import sweep_shifts
 
-    settings = _settings(tracker=tracker, seed=seed, cluster=cluster)
+    settings = settings_of(tracker=tracker, seed=seed, cluster=cluster)
     with progress_bar(quiet=quiet) as bar:
         rows, failures = sweep_shifts(
             corpus,
-            _models(model),
+            models_of(model),
             settings,
             shifts_ms=_shifts(shifts),
             languages=words(languages),

@@ -35,17 +35,22 @@ __all__ = [
 ]
 
 Corpora = Annotated[
-    str, typer.Option("--corpus", help="Where the clips come from: folder:MANIFEST_OR_DIR or espeak:PATH.")
+    str,
+    typer.Option("--corpus", help="Where the clips come from: fleurs[:PATH], folder:MANIFEST_OR_DIR or espeak:PATH."),
 ]
 Models = Annotated[
     list[str],
     typer.Option(
-        "--model", help="What listens: logmel, mfcc, ge2e, untrained:ge2e#0 ... Repeat it, or divide by commas."
+        "--model",
+        help="What listens: facebook/hubert-base-ls960, ./checkpoint, logmel, untrained:ge2e#0 ... Repeat it, or "
+        "divide by commas; `otoscope models` lists them.",
     ),
 ]
 Languages = Annotated[
     list[str] | None,
-    typer.Option("--languages", help="Only these, or `all`. Repeat it, or divide by commas."),
+    typer.Option(
+        "--languages", help="Only these: codes, regions, tone types, or `all`. Repeat it, or divide by commas."
+    ),
 ]
 Tracker = Annotated[
     str, typer.Option("--tracker", help="Makes the F0 labels: kaldi, yaapt-compat; settings as kaldi:hop_ms=20.")

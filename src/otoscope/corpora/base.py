@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from otoscope.audio import Waveform
 from otoscope.errors import DataError, LeakageError, SpecError
 
-__all__ = ["SPLITS", "Clip", "ClipSource", "Corpus", "Failure", "Split"]
+__all__ = ["SPLITS", "Clip", "ClipSource", "Corpus", "Failure", "HasDuration", "Split"]
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -61,6 +61,31 @@ class ClipSource(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDuration(Protocol):
+    """A source that knows how long it is without being read."""
+
+    def duration_s(self, clip_id: str) -> float:
+        """Say how long the sound is.
+
+        Parameters
+        ----------
+        clip_id : str
+            The name to use in messages.
+
+        Returns
+        -------
+        float, seconds
+            As a header says.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, with the reason.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One clip that could not be used.
@@ -100,6 +125,8 @@ class Clip:
         As the corpus says.
     text : str or None
         What is spoken, where known.
+    duration_s : float or None, seconds
+        As the corpus says; it is no part of the clip's identity.
     """
 
     clip_id: str
@@ -109,6 +136,7 @@ class Clip:
     split: Split | None = None
     gender: str | None = None
     text: str | None = None
+    duration_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.clip_id:
@@ -132,6 +160,25 @@ class Clip:
             Mono and finite.
         """
         return self.source.read(self.clip_id, sample_rate=sample_rate)
+
+    def measure(self) -> float:
+        """Give the duration: as the corpus says, or else as the sound's header says, or else by reading the sound.
+
+        Returns
+        -------
+        float, seconds
+            Its length.
+
+        Raises
+        ------
+        DataError
+            If it has to be read and cannot be.
+        """
+        if self.duration_s is not None:
+            return self.duration_s
+        if isinstance(self.source, HasDuration) and callable(self.source.duration_s):
+            return self.source.duration_s(self.clip_id)
+        return self.read(sample_rate=None).duration_s
 
     def describe(self) -> dict[str, object]:
         """Give all that identifies this clip, for digests.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otoscope.audio import Waveform, read_audio
+from otoscope.errors import DataError
 
 __all__ = ["AudioFile", "format_seconds", "stretch"]
 
@@ -72,6 +73,36 @@ class AudioFile:
             If it cannot be read, with the reason.
         """
         return read_audio(self.path, clip_id=clip_id, sample_rate=sample_rate, start_s=self.start_s, end_s=self.end_s)
+
+    def duration_s(self, clip_id: str) -> float:
+        """Say how long the sound is, as its header says.
+
+        Parameters
+        ----------
+        clip_id : str
+            The name to use in messages.
+
+        Returns
+        -------
+        float, seconds
+            Of the stretch, where there is one.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or is no sound.
+        """
+        start_s = self.start_s or 0.0
+        if self.end_s is not None:
+            return self.end_s - start_s
+        import soundfile
+
+        try:
+            about = soundfile.info(self.path)
+        except (soundfile.SoundFileError, OSError) as error:
+            reason = f"cannot be decoded: {error}" if self.path.is_file() else "no such file"
+            raise DataError(clip_id, reason) from error
+        return about.frames / about.samplerate - start_s
 
     def describe(self) -> str:
         """Say where it is, for digests and for people.

@@ -23,6 +23,7 @@ from otoscope.evaluation.splits import connected_groups, seeded_generator
 __all__ = [
     "METRICS",
     "MIN_CLUSTERS",
+    "NO_FRAMES",
     "SUMS",
     "Metric",
     "Score",
@@ -182,16 +183,16 @@ def _f1(s: Floats, train: Floats, own: Floats) -> Floats:
 
 
 _FLAT = "the truth does not vary there"
-_NONE = "there are no frames"
+NO_FRAMES = "there are no frames"
 METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
         Metric("r2", "1", True, _r2, _FLAT),
         Metric("within_r", "1", True, _within_r, "truth or prediction does not vary within an utterance"),
         Metric("skill", "1", True, _skill, _FLAT),
-        Metric("mse", "target^2", False, _mse, _NONE),
-        Metric("gpe", "%", False, _gpe, _NONE),
-        Metric("mae_cents", "cents", False, _cents, _NONE),
+        Metric("mse", "target^2", False, _mse, NO_FRAMES),
+        Metric("gpe", "%", False, _gpe, NO_FRAMES),
+        Metric("mae_cents", "cents", False, _cents, NO_FRAMES),
         Metric("f1", "1", True, _f1, "no frame is voiced, said or true"),
     )
 }
@@ -238,6 +239,21 @@ class ScoreTable:
         Of the resampling. Equal clusters and seeds give equal resamples, so differences between models are paired.
     n_resamples : int
         How many; 1,000 by default.
+
+    Attributes
+    ----------
+    languages, clusters : list of str
+        Sorted, each once.
+    n_utterances : int
+        How many were given.
+    members : list of ndarray of int
+        For each language, its clusters among `clusters`, rising.
+    weights : ndarray of float64, shape (n_resamples, n_clusters), or None
+        How often each resample holds each cluster; None where there are too few of them.
+    tails : ndarray of float64, shape (2,)
+        Shares of the resamples below the ends of an interval.
+    why_no_interval : str or None
+        Why there are no weights, where there are none.
     """
 
     def __init__(
@@ -254,9 +270,9 @@ class ScoreTable:
             [where_c[c] * len(self.languages) + where_l[lang] for c, lang in zip(clusters, languages, strict=True)],
             dtype=np.int64,
         )
-        per_language = [
-            len({c for c, lang in zip(clusters, languages, strict=True) if lang == name}) for name in self.languages
-        ]
+        n = len(self.languages)
+        self.members = [np.unique(self._cell[self._cell % n == i]) // n for i in range(n)]
+        per_language = [each.size for each in self.members]
         self.why_no_interval: str | None = None
         if not per_language:
             self.why_no_interval = "there are no utterances"
@@ -264,11 +280,11 @@ class ScoreTable:
             at = int(np.argmin(per_language))
             groups = f"{per_language[at]} group{'s' * (per_language[at] != 1)}"
             self.why_no_interval = f"{self.languages[at]} has {groups} to resample; {MIN_CLUSTERS} are needed"
-        self._weights: Floats | None = None
-        self._tails: Floats = np.array([0.025, 0.975])
+        self.weights: Floats | None = None
+        self.tails: Floats = np.array([0.025, 0.975])
         if self.why_no_interval is None:
-            self._tails = expanded_tails(min(per_language))
-            self._weights = self._draw(clusters, languages, seed, n_resamples)
+            self.tails = expanded_tails(min(per_language))
+            self.weights = self._draw(clusters, languages, seed, n_resamples)
 
     def _draw(self, clusters: Sequence[str], languages: Sequence[str], seed: int, n_resamples: int) -> Floats:
         """Draw clusters with replacement: together for languages that share any, apart for the others."""
@@ -323,9 +339,9 @@ class ScoreTable:
         whole = cells.sum(axis=0)
         own_means = _own_means(whole)
         value = _mean(metric.of(whole, train_means, own_means))
-        if self._weights is None:
+        if self.weights is None:
             return value, None
-        drawn = np.tensordot(self._weights, cells, axes=(1, 0))
+        drawn = np.tensordot(self.weights, cells, axes=(1, 0))
         each = metric.of(drawn, train_means, own_means)
         there = np.isfinite(each)
         total = np.where(there, each, 0.0).sum(axis=1)
@@ -400,11 +416,11 @@ class ScoreTable:
     def _finish(self, name: str, value: Floats, resampled: Floats | None, n_frames: int, undefined: str) -> Score:
         counts = (n_frames, self.n_utterances, len(self.clusters))
         if not np.isfinite(value):
-            return Score(name, None, None, None, *counts, reason=undefined if n_frames else _NONE)
+            return Score(name, None, None, None, *counts, reason=undefined if n_frames else NO_FRAMES)
         if resampled is None:
             return Score(name, float(value), None, None, *counts, reason=self.why_no_interval)
         kept = resampled[np.isfinite(resampled)]
         if kept.size < resampled.size // 2:
             return Score(name, float(value), None, None, *counts, reason="most resamples have no value")
-        low, high = np.percentile(kept, 100 * self._tails)
+        low, high = np.percentile(kept, 100 * self.tails)
         return Score(name, float(value), float(low), float(high), *counts)

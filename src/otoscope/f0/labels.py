@@ -117,12 +117,10 @@ class LabelCache:
     def _write(self, path: Path, track: F0Track, info: TrackerInfo) -> None:
         if not self.writable:
             return
-        from safetensors import SafetensorError
-
         about = {"format": FORMAT, "tracker_digest": info.digest, "tracker": info.describe()}
         arrays = {"times": track.times, "f0_hz": track.f0_hz, "voiced": track.voiced}
         try:
             write_arrays(path, arrays, about=about)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             self.writable = False
             self.problem = f"{path.parent}: labels cannot be kept: {error}; set OTOSCOPE_CACHE to another folder"

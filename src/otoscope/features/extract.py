@@ -239,13 +239,9 @@ class FeatureCache:
         there = self.read(audio_digest, derivation, groups)
         lacking = [group for group in groups if group.name not in there]
         if lacking:
-            from safetensors import SafetensorError
-
             parts = [describe(part, lacking) for part in derive(waveform, derivation)]
             made = {group.name: np.stack([part[group.name] for part in parts]) for group in lacking}
-            with contextlib.suppress(
-                OSError, SafetensorError
-            ):  # no right or no room to keep them: made anew next time
+            with contextlib.suppress(OSError):  # no right or no room to keep them: made anew next time
                 self.write(audio_digest, derivation, lacking, made)
             there |= made
         return np.concatenate([there[group.name] for group in groups], axis=1)

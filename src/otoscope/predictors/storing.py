@@ -24,7 +24,7 @@ from otoscope.predictors.ridge import LinearRegressor
 from otoscope.predictors.rows import AGGREGATES
 from otoscope.predictors.svr import RadialRegressor
 from otoscope.predictors.tables import FittedTable, Regressor
-from otoscope.store import digest_arrays, digest_of, read_arrays, write_arrays
+from otoscope.store import check_arrays, read_arrays, write_arrays
 
 __all__ = ["FORMAT", "load_predictor", "save_predictor"]
 
@@ -48,7 +48,7 @@ def save_predictor(fitted: FittedPredictor, path: Path) -> None:
     """
     arrays, about = fitted.state()
     about = {"what": "predictor", "format": FORMAT, "state": about}
-    write_arrays(path, arrays, about={**about, "digest": _digest(arrays, about)})
+    write_arrays(path, arrays, about=about)
 
 
 def load_predictor(path: Path) -> FittedPredictor:
@@ -76,9 +76,9 @@ def load_predictor(path: Path) -> FittedPredictor:
         raise SpecError(
             f"{path}: has the format {about.get('format')!r}, this version reads {FORMAT}; update otoscope"
         )
-    digest = about.pop("digest", None)
-    if digest != _digest(arrays, about):
-        raise SpecError(f"{path}: is damaged: its content does not have the digest in its header; fit it again")
+    wrong = check_arrays(path)
+    if wrong:
+        raise SpecError(f"{path}: {wrong}; fit it again")
     state = about["state"]
     kind = state.get("kind")
     wild = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
@@ -90,10 +90,6 @@ def load_predictor(path: Path) -> FittedPredictor:
         return _KINDS[kind](arrays, state)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SpecError(f"{path}: holds no whole predictor ({error}); fit it again") from error
-
-
-def _digest(arrays: Arrays, about: About) -> str:
-    return digest_of([digest_arrays(arrays), dict(about)])
 
 
 def _below(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -33,6 +33,24 @@ def _upper(size: int) -> NDArray[np.int64]:
     flat: NDArray[np.int64] = rows * size + columns
     flat.flags.writeable = False
     return flat
+
+
+@cache
+def _square(size: int) -> NDArray[np.int64]:
+    """Give, for every entry of a symmetric matrix, where the packed upper triangle holds it."""
+    places = np.empty((size, size), dtype=np.int64)
+    rows, columns = np.triu_indices(size)
+    places[rows, columns] = places[columns, rows] = np.arange(rows.size)
+    places.flags.writeable = False
+    return places
+
+
+@lru_cache(maxsize=32)
+def _among(size: int, keep: tuple[int, ...]) -> NDArray[np.int64]:
+    """Give the places in a packed triangle that make up the packed triangle of some rows and columns."""
+    places = _square(size)[np.ix_(keep, keep)].ravel()[_upper(len(keep))]
+    places.flags.writeable = False
+    return places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,10 +188,7 @@ class Moments:
         ndarray of float64, shape (p, p)
             Symmetric, in the order [1, x, y].
         """
-        p = self.size
-        full = np.zeros((p, p))
-        full.ravel()[_upper(p)] = self.packed
-        return full + np.triu(full, 1).T
+        return np.take(self.packed, _square(self.size))
 
     def select(self, columns: Sequence[str]) -> Moments:
         """Keep some targets, in a given order.
@@ -198,9 +213,8 @@ class Moments:
         missing = [name for name in columns if name not in self.columns]
         if missing:
             raise SpecError(f"Moments: there is no column {missing}; there are {list(self.columns)}")
-        keep = [*range(1 + self.dim), *(1 + self.dim + self.columns.index(name) for name in columns)]
-        sub = self.matrix()[np.ix_(keep, keep)]
-        return Moments(self.dim, tuple(columns), self.shift, sub.ravel()[_upper(len(keep))])
+        keep = (*range(1 + self.dim), *(1 + self.dim + self.columns.index(name) for name in columns))
+        return Moments(self.dim, tuple(columns), self.shift, np.take(self.packed, _among(self.size, keep)))
 
     def rebase(self, shift: Floats) -> Moments:
         """Move the sums to another shift.
@@ -237,7 +251,8 @@ class Moments:
             raise MergeError("moments of no frames have no means")
         full, n, d = self.matrix(), self.n, self.dim
         mean_x, mean_y = full[0, 1 : 1 + d] / n, full[0, 1 + d :] / n
-        cxx = full[1 : 1 + d, 1 : 1 + d] / n - np.outer(mean_x, mean_x)
+        cxx = full[1 : 1 + d, 1 : 1 + d] / n
+        cxx -= np.outer(mean_x, mean_x)
         cxy = full[1 : 1 + d, 1 + d :] / n - np.outer(mean_x, mean_y)
         cyy = np.diagonal(full)[1 + d :] / n - mean_y**2
         return Centered(n, mean_x, mean_y, cxx, cxy, np.maximum(cyy, 0.0))

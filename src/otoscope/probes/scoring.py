@@ -16,7 +16,7 @@ from otoscope.errors import MergeError, SpecError
 from otoscope.probes.moments import Moments
 from otoscope.probes.solving import LAMBDAS, Decomposition, FittedProbe
 
-__all__ = ["PairMoments", "choose_lambdas", "pair_moments", "path_errors"]
+__all__ = ["PairMoments", "choose_lambdas", "pair_moments", "pair_moments_of", "path_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class PairMoments:
     n : float
         Weight of the tested frames.
     mean_y, mean_p, var_y, var_p, cov : ndarray of float64, shape (n_columns,)
-        Of truth y and prediction p.
+        Of truth y and prediction p. For many probes those of the prediction have the shape (n_probes, n_columns).
     """
 
     n: float
@@ -85,15 +85,41 @@ def pair_moments(probe: FittedProbe, cell: Moments) -> PairMoments:
     MergeError
         If columns or shifts differ, or the cell is empty.
     """
-    _check_cell(probe.shift, probe.columns, cell)
-    c, w = cell.centered(), probe.weights
+    many = pair_moments_of([probe], cell)
+    return PairMoments(many.n, many.mean_y, many.mean_p[0], many.var_y, many.var_p[0], many.cov[0])
+
+
+def pair_moments_of(probes: Sequence[FittedProbe], cell: Moments) -> PairMoments:
+    """Score many probes on a cell without its frames: one product for all of them.
+
+    Parameters
+    ----------
+    probes : sequence of FittedProbe
+        At least one, fitted around the same shift, with the same columns.
+    cell : Moments
+        Of the tested frames, with the columns of the probes.
+
+    Returns
+    -------
+    PairMoments
+        What :func:`pair_moments` gives for each; all that depends on the probe has the shape (n_probes, n_columns).
+
+    Raises
+    ------
+    MergeError
+        If columns or shifts differ, or the cell is empty.
+    """
+    for shift, columns in {(id(p.shift), p.columns): (p.shift, p.columns) for p in probes}.values():
+        _check_cell(shift, columns, cell)
+    c, shape = cell.centered(), (len(probes), len(cell.columns))
+    w = np.concatenate([probe.weights for probe in probes], axis=1)
     return PairMoments(
         n=c.n,
         mean_y=c.mean_y,
-        mean_p=c.mean_x @ w + probe.intercept,
+        mean_p=(c.mean_x @ w).reshape(shape) + np.stack([probe.intercept for probe in probes]),
         var_y=c.cyy,
-        var_p=np.maximum((w * (c.cxx @ w)).sum(axis=0), 0.0),
-        cov=(w * c.cxy).sum(axis=0),
+        var_p=np.maximum(np.einsum("ij,ij->j", w, c.cxx @ w), 0.0).reshape(shape),
+        cov=np.einsum("ikj,ij->kj", w.reshape(-1, *shape), c.cxy),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otoscope.report.tokens import interval, number
-from otoscope.studies.pitch.answer import MEAN
+from otoscope.studies.pitch.answer import MEAN, is_language
 from otoscope.studies.pitch.score import MATRIX_TARGET as TARGET
 
 __all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile"]
@@ -121,7 +121,7 @@ def layer_profile(
         untrained = {metric: value.get((copy, layer, metric)) if copy else None for metric in scores}
         points.append(Point(model, kinds[model], layer, row["layer_name"], scores, untrained))
     why = None if points else next((r["reason"] for r in mine if r["reason"]), "there are no rows")
-    tested = dict.fromkeys(r["test"] for r in rows if r["test"] != MEAN)
+    tested = dict.fromkeys(r["test"] for r in rows if is_language(r["test"]))
     there = {r["test"] for r in rows if (r["train"], r["target"]) == (role, TARGET) and r["n_frames"]}
     scored = tuple(code for code in tested if code in there)
     return Profile(role, tuple(points), _headline(points), _answer(points, contrasts, role), why, scored, len(tested))

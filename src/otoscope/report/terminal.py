@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from otoscope.corpora.languages import REGIONS, TONE_TYPES
 from otoscope.report.profile import Profile, best_point
 from otoscope.report.tokens import DASH, interval, number
 
@@ -18,6 +19,7 @@ FOUND, QUIET = "dark_cyan", "grey58"
 HEADLINES = (("r2", "R2"), ("within_r", "r"))
 WIDE = 118  # columns that the whole profile needs
 GAP = 2  # between two columns
+OWN, NOT_CODED = "", "not coded"
 
 
 def plain_table(*, title: str | None = None, caption: str | None = None) -> Table:
@@ -153,7 +155,14 @@ def rows_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Table:
     return table
 
 
-def matrix_table(rows: Sequence[dict[str, Any]], *, title: str, width: int = WIDE) -> Group:
+def matrix_table(
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    width: int = WIDE,
+    regions: Mapping[str, str | None] | None = None,
+    tone_types: Mapping[str, str | None] | None = None,
+) -> Group:
     """Lay out one model's layer as a source x test matrix.
 
     Parameters
@@ -163,22 +172,37 @@ def matrix_table(rows: Sequence[dict[str, Any]], *, title: str, width: int = WID
     title : str
         Above it.
     width : int, columns
-        Of the window; what does not fit beside each other is put below each other.
+        Of the window. Intervals are shown where all of them fit beside each other.
+    regions, tone_types : mapping of str to str or None, optional
+        Of the languages, as the run codes them. With them, a matrix that does not fit is one of groups of languages;
+        without them, what does not fit is put below the rest.
 
     Returns
     -------
     Group
-        Source languages down, tested languages across, in the order in which they come.
+        Source languages down, tested languages across, in the order in which they come. Tested languages that the
+        model heard in its training are marked.
     """
     sources = {train: train.removeprefix("lang:") for train in dict.fromkeys(row["train"] for row in rows)}
     tests = list(dict.fromkeys(row["test"] for row in rows))
+    heard = {row["test"] for row in rows if row.get("heard")}
     short = [test.split("_")[0] for test in tests]
     names = [name if short.count(name) == 1 else test for name, test in zip(short, tests, strict=True)]
-    value = {(row["train"], row["test"]): number(row["value"]) for row in rows}
-    columns = [[value.get((train, test), DASH) for train in sources] for test in tests]
-    widths = [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
+    names = [f"{name} *" if test in heard else name for name, test in zip(names, tests, strict=True)]
+    found = {(row["train"], row["test"]): row for row in rows}
     first = "trained on"
     room = width - max(map(len, [first, *sources.values()]))
+
+    def laid_out(say: Callable[[dict[str, Any]], str]) -> tuple[list[list[str]], list[int]]:
+        columns = [[say(found[t, test]) if (t, test) in found else DASH for t in sources] for test in tests]
+        return columns, [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
+
+    columns, widths = laid_out(lambda row: interval(row["value"], row["low"], row["high"]))
+    if len(list(_in_parts(widths, room))) > 1:
+        columns, widths = laid_out(lambda row: number(row["value"]))
+        typology = {"region": regions, "tone type": tone_types}
+        if len(list(_in_parts(widths, room))) > 1 and any(typology.values()):
+            return _groups_matrix(rows, typology, heard, title=title, width=width)
     parts: list[Text | Table] = [Text(title, style="bold")]
     for part in _in_parts(widths, room):
         table = plain_table()
@@ -189,7 +213,76 @@ def matrix_table(rows: Sequence[dict[str, Any]], *, title: str, width: int = WID
             cells = (Text(columns[i][line], style=FOUND if tests[i] == own else "") for i in part)
             table.add_row(Text(own), *cells)
         parts.append(table)
+    if heard:
+        parts.append(Text("* the model heard this language in its training", style=QUIET))
     return Group(*parts)
+
+
+def _groups_matrix(
+    rows: Sequence[dict[str, Any]],
+    typology: Mapping[str, Mapping[str, str | None] | None],
+    heard: set[str],
+    *,
+    title: str,
+    width: int,
+) -> Group:
+    """Lay out the means over groups of languages: of the pairs of two languages, and of languages on themselves."""
+    parts: list[Text | Table] = [Text(title, style="bold")]
+    for kind, group_of in typology.items():
+        if group_of:
+            parts += _one_grouping(rows, kind, group_of, width)
+    parts.append(
+        Text(
+            "Trained on the groups down, tested on those across: means over pairs of two different languages, "
+            "n: how many pairs; own: languages on themselves. One tested language with its intervals: "
+            "--matrix --test CODE; every pair: --matrix --json.",
+            style=QUIET,
+        )
+    )
+    if heard:
+        codes = ", ".join(test for test in dict.fromkeys(row["test"] for row in rows) if test in heard)
+        parts.append(Text(f"The model heard in its training: {codes}", style=QUIET))
+    return Group(*parts)
+
+
+def _one_grouping(
+    rows: Sequence[dict[str, Any]], kind: str, group_of: Mapping[str, str | None], width: int
+) -> Iterator[Table]:
+    values: dict[tuple[str, str], list[float]] = {}
+    sizes: dict[str, set[str]] = {}
+    for row in rows:
+        source, test = row["train"].removeprefix("lang:"), row["test"]
+        line, column = (group_of.get(code) or NOT_CODED for code in (source, test))
+        sizes.setdefault(line, set()).add(source)
+        sizes.setdefault(column, set()).add(test)
+        if row["value"] is not None:
+            values.setdefault((line, OWN if source == test else column), []).append(row["value"])
+    order = [*REGIONS, *TONE_TYPES]
+    groups = sorted(
+        sizes, key=lambda name: (name == NOT_CODED, order.index(name) if name in order else len(order), name)
+    )
+
+    def say(line: str, column: str) -> str:
+        there = values.get((line, column), [])
+        return f"{number(sum(there) / len(there))} n {len(there)}" if there else DASH
+
+    shown = {column: [say(line, column) for line in groups] for column in (OWN, *groups)}
+    heads = {column: column.replace("_", " ") if column != OWN else "own" for column in shown}
+    widths = [max(map(len, [*heads[column].split(), *cells])) for column, cells in shown.items()]
+    labels = [f"{name.replace('_', ' ')} ({len(sizes[name])})" for name in groups]
+    least = max(len(word) for text in (kind, *labels) for word in text.split())
+    left = width - sum(widths) - GAP * len(widths)
+    label = min(max(map(len, (kind, *labels))), left if left >= least else max(least, width // 3))
+    for part in _in_parts(widths, width - label):
+        table = plain_table()
+        table.add_column(kind, width=label)
+        for i in part:
+            table.add_column(list(heads.values())[i], justify="right", width=widths[i])
+        for line, name in enumerate(groups):
+            cells = [list(shown.items())[i] for i in part]
+            styled = [Text(column[line], style=FOUND if key in (OWN, name) else "") for key, column in cells]
+            table.add_row(Text(labels[line]), *styled)
+        yield table
 
 
 def sweep_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Group:

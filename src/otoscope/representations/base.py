@@ -25,8 +25,9 @@ class LayerInfo:
 
     Parameters
     ----------
-    index : int, >= 0
-        0 is the input of the first block, L the output of block L. Baselines have layer 0 only.
+    index : int, >= -1
+        0 is the input of the first block, L the output of block L; -1 is what lies before the input, where a model
+        offers it (the output of its convolutions). Baselines have layer 0 only.
     name : str
         What it is: ``mel``, ``lstm 2``, ``block 6`` ...
     dim : int, > 0
@@ -45,8 +46,8 @@ class LayerInfo:
     lag: int = 0
 
     def __post_init__(self) -> None:
-        if self.index < 0 or self.dim <= 0:
-            raise SpecError(f"layer {self.name!r}: index is {self.index}, dim {self.dim}; 0 and 1 are the least")
+        if self.index < -1 or self.dim <= 0:
+            raise SpecError(f"layer {self.name!r}: index is {self.index}, dim {self.dim}; -1 and 1 are the least")
         if self.lag < 0:
             raise SpecError(f"layer {self.name!r}: lag is {self.lag} samples; a model cannot lag into the future")
 
@@ -138,6 +139,9 @@ class ModelInfo:
         Whom to cite.
     twin : str or None
         For an untrained copy, the name of the model that it copies.
+    heard : tuple of str or None
+        The languages that the model was trained on, by their FLEURS codes, sorted; None where that is not known.
+        Nothing for an untrained copy and a baseline. It is no part of the model's identity.
     """
 
     name: str
@@ -149,6 +153,7 @@ class ModelInfo:
     licence: str
     citation: str
     twin: str | None = None
+    heard: tuple[str, ...] | None = None
 
     def describe(self) -> dict[str, object]:
         """Give all that changes the states or their times, as a JSON value.

@@ -8,7 +8,7 @@ import pytest
 
 import otoscope.studies.pitch.run as run_module
 from otoscope.errors import SpecError
-from otoscope.studies.pitch.answer import read_answer
+from otoscope.studies.pitch.answer import GROUP_METRICS, is_language, read_answer
 from otoscope.studies.pitch.matrix import matrix_rows
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import ROLES
@@ -18,8 +18,9 @@ KEYS = [
     *("model", "layer", "train", "test", "target", "mask", "metric", "unit", "value", "low", "high"),
     *("n_frames", "n_utterances", "n_groups", "control", "baseline"),
 ]
-EXPLAINING_KEYS = ["layer_name", "n_languages", "control_shift", "control_swap", "reason", "flag"]
+EXPLAINING_KEYS = ["heard", "layer_name", "n_languages", "control_shift", "control_swap", "reason", "flag"]
 LANGUAGES = ("en_us", "de_de", "vi_vn")
+GROUPS = ("region:western_european", "region:south_east_asian", "tone:none", "tone:tonal")
 SHOWN_ROWS = 500  # laying out more of them takes long
 TESTED_CLIPS = 8  # of each language
 BESIDES = ["untrained:planted#0", "weak"]
@@ -88,7 +89,10 @@ def test_the_same_command_again_computes_nothing_and_json_is_that_of_the_table(p
 
 def test_json_is_an_array_of_rows_with_the_documented_keys(planted_run, call):
     rows = read(call("pitch", "table", planted_run[0], "--json")[1])
-    assert len(rows) == 7 * len(ROLES) * sum(len(t.metrics) for t in TARGETS.values()) * (1 + len(LANGUAGES))
+    of_languages = [row for row in rows if row["test"] == "mean" or is_language(row["test"])]
+    n_metrics = sum(len(t.metrics) for t in TARGETS.values())
+    assert len(of_languages) == 7 * len(ROLES) * n_metrics * (1 + len(LANGUAGES))
+    assert len(rows) - len(of_languages) == 7 * len(ROLES) * len(TARGETS) * len(GROUP_METRICS) * len(GROUPS)
     for row in rows:
         assert sorted(row) == sorted([*KEYS, *EXPLAINING_KEYS])
         for key in ("model", "train", "test", "target", "mask", "metric", "unit"):
@@ -100,7 +104,7 @@ def test_json_is_an_array_of_rows_with_the_documented_keys(planted_run, call):
         assert row["mask"] == TARGETS[row["target"]].domain
     assert {row["model"] for row in rows} == {"planted", "weak", "untrained:planted#0"}
     assert {row["train"] for row in rows} == set(ROLES)
-    assert {row["test"] for row in rows} == {"mean", *LANGUAGES}
+    assert {row["test"] for row in rows} == {"mean", *LANGUAGES, *GROUPS}
 
 
 def test_a_missing_number_is_null_with_a_reason(planted_run, call):
@@ -108,10 +112,12 @@ def test_a_missing_number_is_null_with_a_reason(planted_run, call):
     missing = [row for row in rows if row["value"] is None]
     assert missing  # Vietnamese is alone with its region and its tone type
     assert all(row["reason"] and row["low"] is None and row["control"] is None for row in missing)
-    assert {(row["train"], row["test"]) for row in missing} == {("region", "vi_vn"), ("tone", "vi_vn")}
+    alone = {"region": {"vi_vn", "region:south_east_asian", "tone:tonal"}}
+    alone["tone"] = alone["region"]
+    assert {(row["train"], row["test"]) for row in missing} == {(k, test) for k in alone for test in alone[k]}
     whole = [row for row in rows if row["value"] is not None]
     assert all((row["low"] is None) == (row["high"] is None) for row in whole)
-    assert {row["n_utterances"] for row in whole if row["test"] != "mean"} == {TESTED_CLIPS}
+    assert {row["n_utterances"] for row in whole if is_language(row["test"])} == {TESTED_CLIPS}
 
 
 @pytest.mark.parametrize(
@@ -176,10 +182,15 @@ def test_the_matrix_has_every_source_on_every_tested_language(planted_run, call,
     shown = call(*typed)[1].splitlines()
     assert shown[0] == f"planted layer 1: {metric} of log2_f0"
     assert sorted(shown[1].split()[2:]) == ["de", "en", "vi"]
-    value = {(row["train"].removeprefix("lang:"), row["test"].split("_")[0]): row["value"] for row in rows}
+    text = {
+        (row["train"].removeprefix("lang:"), row["test"].split("_")[0]): (
+            f"{row['value']:.2f} ({row['low']:.2f}-{row['high']:.2f})"
+        )
+        for row in rows
+    }
     for line in shown[2:5]:
         source, *cells = line.split()
-        assert cells == [f"{value[source, test]:.2f}" for test in shown[1].split()[2:]]
+        assert " ".join(cells) == " ".join(text[source, test] for test in shown[1].split()[2:])
 
 
 def test_the_matrix_of_everything_is_what_the_library_gives(planted_run, call):

@@ -56,3 +56,13 @@ def test_times_are_written_in_as_few_digits_as_they_need():
         "10000000",
     ]
     assert stretch(1.5, None) == "1.5-end"
+
+
+def test_the_header_says_how_long_the_sound_is(path, tmp_path):
+    for source in (AudioFile(path), AudioFile(path, 0.25), AudioFile(path, 0.25, 0.5), AudioFile(path, end_s=0.75)):
+        assert source.duration_s("x") == pytest.approx(source.read("x", sample_rate=None).duration_s)
+    with pytest.raises(DataError, match="x: no such file"):
+        AudioFile(tmp_path / "gone.wav").duration_s("x")
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(DataError, match="x: cannot be decoded"):
+        AudioFile(tmp_path / "text.wav").duration_s("x")

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otoscope.corpora.languages import REGIONS, TONE_TYPES, Language, is_language_code, language, languages
+from otoscope.corpora.languages import (
+    REGIONS,
+    TONE_TYPES,
+    Language,
+    expand_languages,
+    is_language_code,
+    language,
+    languages,
+)
+from otoscope.corpora.typology import read_typology
 from otoscope.errors import SpecError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "fleurs" / "languages.csv"
@@ -85,3 +94,89 @@ def test_the_packaged_table_says_what_its_source_says():
         region: {row["group"] for row in rows if languages()[row["config"]].region == region} for region in REGIONS
     }
     assert all(len(found) == 1 for found in short.values())
+
+
+ALL = tuple(languages())
+
+
+def test_all_codes_regions_and_tone_types_are_what_the_table_says():
+    assert expand_languages(["all"], ALL) == ALL
+    assert expand_languages(["ALL"], ["xx", "en_us"]) == ("xx", "en_us")
+    for kind, names in (("region", REGIONS), ("tone_type", TONE_TYPES)):
+        parts = [expand_languages([name], ALL) for name in names]
+        assert all(
+            {getattr(language(code), kind) for code in part} == {name}
+            for part, name in zip(parts, names, strict=True)
+        )
+        assert sorted(code for part in parts for code in part) == sorted(ALL)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("western", "western_european"),
+        ("sub-saharan", "sub_saharan_african"),
+        ("cjk", None),
+        ("japanese", "chinese_japanese_korean"),
+        ("south_east", "south_east_asian"),
+        ("south_a", "south_asian"),
+        ("pitch", "pitch_accent"),
+        ("no_tone", "none"),
+        ("Tonal", "tonal"),
+    ],
+)
+def test_a_short_form_is_enough_where_only_one_has_it(word, meant):
+    if meant is None:
+        with pytest.raises(SpecError, match="there is no language"):
+            expand_languages([word], ALL)
+    else:
+        assert expand_languages([word], ALL) == expand_languages([meant], ALL)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("south", "may be south_asian or south_east_asian"),
+        ("european", "may be western_european or eastern_european"),
+        ("african", "may be central_asia_middle_north_african or sub_saharan_african"),
+        ("en_uk", "did you mean en_us"),
+        ("welsh", "did you mean cy_gb"),
+        ("tonl", "did you mean tonal"),
+        ("", "there is no language ''"),
+    ],
+)
+def test_a_word_that_names_nothing_or_too_much_says_what_was_meant(word, said):
+    with pytest.raises(SpecError, match=said):
+        expand_languages([word], ALL)
+
+
+def test_a_kind_of_which_nothing_is_there_is_refused():
+    with pytest.raises(SpecError, match=r"'tonal': none of these is there.*a code that is there: en_us"):
+        expand_languages(["tonal"], ["en_us"])
+    with pytest.raises(SpecError, match="there is none"):
+        expand_languages(["en_us"], [])
+    with pytest.raises(SpecError, match="the list of languages is empty"):
+        expand_languages([], ALL)
+
+
+def test_words_add_up_in_the_order_of_what_is_there():
+    there = ("zu_za", "en_us", "gsw_CH", "vi_vn")
+    assert expand_languages(["gsw_CH", "tonal", "zu_za"], there) == ("zu_za", "gsw_CH", "vi_vn")
+    assert expand_languages(["GSW_ch"], there) == ("gsw_CH",)
+
+
+def test_a_code_that_is_there_goes_before_all_else():
+    assert expand_languages(["tonal"], ["tonal", "yo_ng"]) == ("tonal",)
+
+
+def test_a_typology_decides_what_is_tonal():
+    there = ("sv_se", "ja_jp", "en_us")
+    assert expand_languages(["pitch_accent"], there) == ("sv_se", "ja_jp")
+    assert expand_languages(["tonal"], there, typology=read_typology("wals")) == ("ja_jp",)
+
+
+@given(st.lists(st.sampled_from([*ALL[:20], "tonal", "none", "south_asian", "all"]), min_size=1, max_size=6))
+def test_words_give_the_union_of_what_each_gives(words):
+    together = expand_languages(words, ALL)
+    assert set(together) == set().union(*(expand_languages([word], ALL) for word in words))
+    assert list(together) == sorted(together)

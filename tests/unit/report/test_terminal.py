@@ -145,6 +145,88 @@ def test_a_cell_that_a_matrix_does_not_have_is_a_dash(make):
     assert shown(matrix_table(rows, title="x"), 80).splitlines()[3].split() == ["bb", "\u2013", "\u2013"]
 
 
+REGIONS = ["western_european", "central_asia_middle_north_african", "sub_saharan_african", "mine", None]
+
+
+def typed(n):
+    """Name n languages and give them regions and tone types in turn."""
+    codes = [f"{chr(97 + i // 26)}{chr(97 + i % 26)}_xx" for i in range(n)]
+    regions = {code: REGIONS[i % 5] for i, code in enumerate(codes)}
+    return codes, regions, {code: ("tonal", "none", "none")[i % 3] for i, code in enumerate(codes)}
+
+
+def squared(make, codes, value=lambda a, b: 0.5, **changes):
+    return [
+        make.row("ge2e", 2, "r2", value(a, b), train=f"lang:{a}", test=b, **changes) for a in codes for b in codes
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_matrix_of_a_few_languages_shows_intervals_where_they_fit(make, width):
+    codes, regions, tones = typed(4)
+    rows = squared(make, codes, lambda a, b: codes.index(a) - 0.25, low=-12.34, high=0.5)
+    text = shown(matrix_table(rows, title="x", width=width, regions=regions, tone_types=tones), width)
+    fits(text, width)
+    assert all((interval(row["value"], -12.34, 0.5) in text) == (width >= 120) for row in rows)
+    assert all(number(row["value"]) in text for row in rows)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_languages_that_the_model_heard_are_marked_and_explained(make, width):
+    codes, regions, _ = typed(3)
+    rows = [{**row, "heard": row["test"] == codes[1]} for row in squared(make, codes)]
+    lines = shown(matrix_table(rows, title="x", width=width, regions=regions), width).splitlines()
+    assert lines[1].split() == ["trained", "on", "aa", "ab", "*", "ac"]
+    assert lines[-1] == "* the model heard this language in its training"
+    for heard in (None, False):
+        unmarked = shown(matrix_table([{**row, "heard": heard} for row in rows], title="x", width=width), width)
+        assert "*" not in unmarked
+        assert "heard" not in unmarked
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("n", [40, 102])
+def test_a_matrix_of_many_languages_with_a_typology_is_one_of_groups(make, width, n):
+    codes, regions, tones = typed(n)
+
+    def value(a, b):
+        return (10.0 if a == b else 0.0) + REGIONS.index(regions[a]) + 0.1 * REGIONS.index(regions[b])
+
+    rows = [{**row, "heard": row["test"] in codes[:2]} for row in squared(make, codes, value)]
+    text = shown(matrix_table(rows, title="the title", width=width, regions=regions, tone_types=tones), width)
+    fits(text, width)
+    assert text.splitlines()[0] == "the title"
+    assert len(text.splitlines()) < 60
+    sizes = {name: sum(region == name for region in regions.values()) for name in REGIONS}
+    flat = " ".join(text.split())
+    for i, one in enumerate(REGIONS):
+        assert re.search(rf"^{re.split('[_ ]', one or 'not coded')[0]}\b", text, flags=re.MULTILINE)
+        assert f"({sizes[one]})" in flat
+        assert f"{number(10 + 1.1 * i)} n {sizes[one]}" in flat
+        for j, other in enumerate(REGIONS):
+            n_pairs = sizes[one] * (sizes[other] - (one == other))
+            assert f"{number(i + 0.1 * j)} n {n_pairs}" in flat
+    assert "tone type" in flat
+    assert "--matrix --test CODE" in flat
+    assert flat.endswith("The model heard in its training: aa_xx, ab_xx")
+
+
+def test_pairs_without_a_value_are_in_no_mean_of_groups(make):
+    codes, regions, tones = typed(50)
+    rows = squared(make, codes, lambda a, b: None if a != b and codes.index(b) % 5 else 1.0)
+    text = shown(matrix_table(rows, title="x", regions=regions, tone_types=tones), 120)
+    west = next(line for line in text.splitlines() if line.startswith("western"))
+    assert west.split()[3:] == ["1.00", "n", "10", "1.00", "n", "90", *["\u2013"] * 4]
+
+
+def test_one_tested_language_of_many_is_shown_with_its_intervals(make):
+    codes, regions, tones = typed(102)
+    rows = [row for row in squared(make, codes) if row["test"] == codes[7]]
+    lines = shown(matrix_table(rows, title="x", width=80, regions=regions, tone_types=tones), 80).splitlines()
+    assert len(lines) == 2 + 102
+    assert all(line.split()[1:] == ["0.50", "(0.47-0.54)"] for line in lines[2:])
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_sweep_shows_every_shift_of_every_layer(width):
     shifts = [float(ms) for ms in range(-60, 70, 10)]

@@ -14,7 +14,7 @@ from otoscope.f0.labels import LabelCache
 from otoscope.representations.registry import MODELS as REGISTRY
 from otoscope.representations.registry import ModelEntry
 from otoscope.store import read_json
-from otoscope.studies.pitch import run as run_module
+from otoscope.studies.pitch import shards as shards_module
 from otoscope.studies.pitch.answer import read_answer
 from otoscope.studies.pitch.matrix import matrix_rows
 from otoscope.studies.pitch.plan import make_plan
@@ -194,7 +194,7 @@ def test_nothing_but_folded_files_is_left(tmp_path):
 def test_a_full_disk_is_a_clear_stop_and_loses_nothing(tmp_path, monkeypatch):
     corpus = planted_corpus(languages=("en_us", "cmn_hans_cn"))
     left = [7]
-    whole = run_module.write_cells
+    whole = shards_module.write_cells
 
     def write(*args, **kwargs):
         left[0] -= 1
@@ -202,10 +202,10 @@ def test_a_full_disk_is_a_clear_stop_and_loses_nothing(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         whole(*args, **kwargs)
 
-    monkeypatch.setattr(run_module, "write_cells", write)
+    monkeypatch.setattr(shards_module, "write_cells", write)
     with pytest.raises(OSError, match="No space left"):
         run(tmp_path / "cut", corpus, [A])
-    monkeypatch.setattr(run_module, "write_cells", whole)
+    monkeypatch.setattr(shards_module, "write_cells", whole)
     run(tmp_path / "cut", corpus, [A])
     run(tmp_path / "whole", corpus, [A])
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")

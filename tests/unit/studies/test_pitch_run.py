@@ -191,8 +191,16 @@ def test_neither_the_size_of_shards_nor_the_order_of_clips_changes_a_number(tmp_
 
 def test_equal_runs_give_equal_bytes(tmp_path, folder):
     run(tmp_path / "again")
-    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
+
+    def listed(where):
+        return sorted(
+            p.relative_to(where)
+            for p in where.rglob("*")
+            if p.is_file() and "journal" not in p.relative_to(where).parts
+        )
+
+    files = listed(folder)
+    assert files == listed(tmp_path / "again")
     assert len(files) > 20
     for name in files:
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
@@ -462,6 +470,6 @@ def test_a_run_keeps_its_languages_unless_more_are_named(tmp_path):
     assert languages() == ["de_de", "en_us"]
     assert languages(languages=["cmn_hans_cn"]) == ["cmn_hans_cn", "de_de", "en_us"]
     assert languages(languages=["all"]) == list(corpus.languages)
-    with pytest.raises(SpecError, match="has no language xx"):
+    with pytest.raises(SpecError, match="no language 'xx'"):
         languages(languages=["xx"])
     assert read_json(out / "run.json")["settings"]["tracker"] == "planted"

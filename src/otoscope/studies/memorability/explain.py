@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from otoscope.engine.local import in_parallel
 from otoscope.errors import SpecError
 from otoscope.evaluation.folds import Fold
 from otoscope.features.base import Feature, FeatureGroup
@@ -17,7 +18,6 @@ from otoscope.predictors.explaining import Explainer, Explanation, averaged
 from otoscope.predictors.wording import Wording, digits_for
 from otoscope.studies.memorability.dataset import Prepared
 from otoscope.studies.memorability.unlikeness import middle_of
-from otoscope.studies.memorability.workers import in_parallel
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["REASONS", "explain_folds", "features_of"]

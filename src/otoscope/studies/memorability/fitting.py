@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from otoscope.engine.local import in_parallel, one_thread
 from otoscope.evaluation.folds import Fold, check_fold
 from otoscope.predictors.base import FittedPredictor, Predictor, Views
-from otoscope.studies.memorability.workers import in_parallel, one_thread
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["Dataset", "Outcome", "Task", "fit_all", "weights_of"]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from otoscope.audio import Waveform, read_audio, shift_pitch
 from otoscope.corpora.base import Failure
+from otoscope.engine.local import in_parallel
 from otoscope.errors import DataError, SpecError
 from otoscope.features.base import FeatureGroup
 from otoscope.features.extract import Derivation, FeatureCache, feature_ids
-from otoscope.studies.memorability.workers import in_parallel
 from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["ClipViews", "describe_windows"]

@@ -1,42 +1,42 @@
 """From sums to an answer: the table, the matrix, the layer profile. Everything is read from the run directory alone.
 
 A row of the table says what one model's layer holds of one target: ``train`` is the role of the probe's training
-data, ``test`` a language, or ``mean`` for the mean of the languages' scores.
+data, ``test`` a language, or ``mean``, ``region:NAME`` or ``tone:NAME`` for the mean of the scores of all languages,
+of those of a region, or of a tone type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from otoscope.errors import SpecError
-from otoscope.evaluation.scores import METRICS, Score, ScoreTable
+from otoscope.evaluation.scores import METRICS, Score
 from otoscope.store import read_json, read_table, write_json, write_table
-from otoscope.studies.pitch.results import LayerResults, Results
-from otoscope.studies.pitch.score import COLUMNS, MATRIX_TARGET
+from otoscope.studies.pitch.results import Results
+from otoscope.studies.pitch.roles import RoleScore, RoleScorer, RoleSums
+from otoscope.studies.pitch.score import MATRIX_TARGET
 from otoscope.studies.pitch.solve import ROLES, LayerProbes
 from otoscope.studies.pitch.targets import CONTROLS, TARGETS, Target
 
 __all__ = [
+    "GROUP_METRICS",
     "HEADLINE",
     "MEAN",
     "Row",
     "add_baselines",
     "best_of",
     "empty_row",
+    "is_language",
     "read_answer",
     "table_rows",
     "write_answer",
 ]
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 HEADLINE = ("r2", "within_r")
+GROUP_METRICS = (*HEADLINE, "mse")
 MEAN = "mean"
 COMPARED = ("own", "lolo")
 _NO_PROBE = {
@@ -46,23 +46,6 @@ _NO_PROBE = {
     "tone": "no other language of its tone type has training clips",
     "pool": "there are no training clips",
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scored:
-    """The scores of one model, layer, role and target over one set of languages."""
-
-    table: ScoreTable
-    cells: Floats
-    means: Floats
-    controls: dict[str, tuple[Floats, Floats]]
-
-    def score(self, metric: str) -> Score:
-        return self.table.score(metric, self.cells, self.means)
-
-    def control(self, name: str, metric: str) -> float | None:
-        pair = self.controls.get(name)
-        return None if pair is None else self.table.value(metric, *pair)
 
 
 def best_of(metric: str, values: Sequence[float]) -> float | None:
@@ -85,64 +68,13 @@ def best_of(metric: str, values: Sequence[float]) -> float | None:
     return max(values) if METRICS[metric].higher_is_better else min(values)
 
 
-class _Scorer:
-    """Scores the rows of some clips of a model."""
-
-    def __init__(self, results: Results, clips: dict[str, str], keep: set[str] | None = None) -> None:
-        self._settings = results.settings
-        ids = list(clips)
-        self.kept = [i for i, clip in enumerate(ids) if keep is None or clip in keep]
-        self.languages = np.array([clips[ids[i]] for i in self.kept])
-        self.clusters = np.array([results.clusters[ids[i]] for i in self.kept])
-        self._tables: dict[tuple[str, ...], tuple[ScoreTable, NDArray[np.intp]]] = {}
-
-    def _table(self, codes: Sequence[str]) -> tuple[ScoreTable, NDArray[np.intp]]:
-        key = tuple(codes)
-        if key not in self._tables:
-            at = np.flatnonzero(np.isin(self.languages, key))
-            table = ScoreTable(
-                [str(c) for c in self.clusters[at]],
-                [str(c) for c in self.languages[at]],
-                seed=self._settings["seed"],
-                n_resamples=self._settings["n_resamples"],
-            )
-            self._tables[key] = (table, at)
-        return self._tables[key]
-
-    def scored(self, layer: LayerResults, role: str, target: Target, codes: Sequence[str]) -> _Scored | None:
-        """Score a role and target on some languages; None where none of them has a probe and frames."""
-        rows, probes = layer.rows[self.kept], layer.probes
-        there = [c for c in codes if probes.get(role, c, target.domain) is not None and c in self.languages]
-        r, column = ROLES.index(role), COLUMNS.index(target.name)
-        there = [c for c in there if rows[self.languages == c, r, column, 0].sum() > 0]
-        if not there:
-            return None
-        table, at = self._table(there)
-
-        def gather(name: str) -> tuple[Floats, Floats] | None:
-            means: list[float] = []
-            for code in table.languages:
-                entry = probes.get(role, code, target.domain)
-                if entry is None or name not in entry.probe.columns:
-                    return None
-                means.append(float(entry.probe.train_mean[entry.probe.columns.index(name)]))
-            cells = table.gather(rows[at, r, COLUMNS.index(name)])
-            return (cells, np.array(means)) if np.all(cells[..., 0].sum(axis=0) > 0) else None
-
-        own = gather(target.name)
-        if own is None:
-            return None
-        found = {control: gather(f"{target.name}~{control}") for control in CONTROLS}
-        return _Scored(table, *own, {name: pair for name, pair in found.items() if pair is not None})
-
-
 def _flag(probes: LayerProbes, role: str, codes: Sequence[str], target: Target) -> str | None:
     flags = {entry.flag for code in codes if (entry := probes.get(role, code, target.domain)) and entry.flag}
     return "; ".join(sorted(flags)) or None
 
 
 def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: Target, score: Score) -> Row:
-    """Give a row of the table without control, baseline and flag.
+    """Give a row of the table without control, baseline, flag and what is known of the model's training.
 
     Parameters
     ----------
@@ -151,7 +83,7 @@ def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: 
     layer : dict
         With index and name.
     train, test : str
-        The role of the training data, and the tested language or ``mean``.
+        The role of the training data, and the tested language, ``mean`` or a group.
     target : Target
         What is predicted.
     score : Score
@@ -185,6 +117,7 @@ def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: 
         "baseline": None,
         "reason": score.reason,
         "flag": None,
+        "heard": None,
     }
 
 
@@ -202,7 +135,9 @@ def table_rows(folder: Path) -> list[Row]:
         With model, layer, train, test, target, mask, metric, unit, value, low, high, n_frames, n_utterances,
         n_groups, control and baseline; and with n_languages (of a mean), control_shift, control_swap, reason and
         flag. ``control`` is the better of the two controls, ``baseline`` the best baseline model on the same clips.
-        A value that is not defined is None, and ``reason`` says why.
+        A value that is not defined is None, and ``reason`` says why. ``test`` is a language, ``mean``, or
+        ``region:NAME`` or ``tone:NAME`` for the mean over the languages of a group, with fewer metrics. ``heard``
+        says of a language whether the model heard it in its training; None where that is not known.
 
     Raises
     ------
@@ -210,27 +145,54 @@ def table_rows(folder: Path) -> list[Row]:
         If it is not a run, or not a finished one.
     """
     results = Results(folder)
+    tests = {MEAN: results.tested, **results.groups(), **{code: [code] for code in results.tested}}
     rows: list[Row] = []
     for model in results.models:
-        scorer = _Scorer(results, results.clips(model))
+        scorer = RoleScorer(results, results.clips(model))
         for layer in results.layers(model):
             read = results.layer(model, layer["index"])
+            sums = scorer.sums(read)
+            scored = {test: scorer.score(sums, codes, _metrics(test)) for test, codes in tests.items()}
             for role in ROLES:
                 for target in TARGETS.values():
-                    for test in (MEAN, *results.tested):
-                        codes = results.tested if test == MEAN else [test]
-                        scored = scorer.scored(read, role, target, codes)
+                    for test, codes in tests.items():
                         flag = _flag(read.probes, role, codes, target)
                         has_probe = any(read.probes.get(role, code, target.domain) for code in codes)
                         reason = "no test frame has this target" if has_probe else _NO_PROBE[role]
-                        for metric in target.metrics:
-                            rows.append(_scored_row(scored, metric, model, layer, role, test, target, flag, reason))
+                        heard = results.heard(model, test) if test in results.tested else None
+                        for metric in _metrics(test)(target):
+                            found = scored[test].get((role, target.name, metric))
+                            row = _scored_row(found, metric, model, layer, role, test, target, flag, reason)
+                            rows.append({**row, "heard": heard})
     add_baselines(results, rows)
     return rows
 
 
+def is_language(test: str) -> bool:
+    """Say whether a row's ``test`` is a language: not the mean over them, nor a group.
+
+    Parameters
+    ----------
+    test : str
+        As in a row of the table.
+
+    Returns
+    -------
+    bool
+        False for ``mean``, ``region:NAME`` and ``tone:NAME``.
+    """
+    return test != MEAN and not test.startswith(("region:", "tone:"))
+
+
+def _metrics(test: str) -> Callable[[Target], tuple[str, ...]]:
+    """Say what is reported of a target: of groups less than of languages and of their mean."""
+    if test == MEAN or is_language(test):
+        return lambda target: target.metrics
+    return lambda target: tuple(name for name in target.metrics if name in GROUP_METRICS)
+
+
 def _scored_row(
-    scored: _Scored | None,
+    scored: RoleScore | None,
     metric: str,
     model: str,
     layer: dict[str, Any],
@@ -243,10 +205,10 @@ def _scored_row(
     if scored is None:
         nothing = Score(metric, None, None, None, 0, 0, 0, reason)
         return {**empty_row(model, layer, role, test, target, nothing), "n_languages": 0}
-    row = empty_row(model, layer, role, test, target, scored.score(metric))
-    row["n_languages"], row["flag"] = len(scored.table.languages), flag
+    row = empty_row(model, layer, role, test, target, scored.score)
+    row["n_languages"], row["flag"] = scored.n_languages, flag
     for name in CONTROLS:
-        row[f"control_{name}"] = scored.control(name, metric)
+        row[f"control_{name}"] = scored.controls.get(name)
     row["control"] = best_of(metric, [v for name in CONTROLS if (v := row[f"control_{name}"]) is not None])
     return row
 
@@ -277,6 +239,7 @@ def add_baselines(results: Results, rows: list[Row]) -> None:
 def _contrasts(results: Results, rows: Sequence[Row]) -> list[Row]:
     """Compare every layer of a model with the best baseline and with its untrained copy, on the same clips."""
     found: list[Row] = []
+    rows = [row for row in rows if row["test"] == MEAN]
     for model, info in results.models.items():
         if info["kind"] != "model":
             continue
@@ -294,32 +257,27 @@ def _against(results: Results, rows: Sequence[Row], model: str, other: str) -> I
     target = TARGETS[MATRIX_TARGET]
     own, theirs = results.clips(model), results.clips(other)
     shared = set(own) & set(theirs)
-    mine, against = _Scorer(results, own, shared), _Scorer(results, theirs, shared)
+    mine, against = RoleScorer(results, own, shared), RoleScorer(results, theirs, shared)
     baseline = results.models[other]["kind"] == "baseline"
-    theirs_read = {la["index"]: results.layer(other, la["index"]) for la in results.layers(other)}
+    known = {layer["index"] for layer in results.layers(other)}
+    asked = [(role, target.name, metric) for role in COMPARED for metric in HEADLINE]
+    best = {key: _best_baseline(results, rows, key[0], key[2]) for key in asked} if baseline else {}
+    found = {key: place[1] for key, place in best.items() if place and place[0] == other}
+    kept: dict[int, dict[str, RoleSums]] = {}
     for layer in results.layers(model):
-        read = results.layer(model, layer["index"])
-        for role in COMPARED:
-            for metric in HEADLINE:
-                index = layer["index"]
-                if baseline:
-                    best = _best_baseline(results, rows, role, metric)
-                    if best is None or best[0] != other:
-                        continue
-                    index = best[1]
-                if index not in theirs_read:
-                    continue
-                a = mine.scored(read, role, target, results.tested)
-                b = against.scored(theirs_read[index], role, target, results.tested)
-                if a is None or b is None or a.table.languages != b.table.languages:
-                    continue
-                score = a.table.difference(metric, a.cells, b.cells, (a.means, b.means))
-                row = empty_row(model, layer, role, MEAN, target, score)
-                kind = "baseline" if baseline else "untrained"
+        held_to = found if baseline else {key: layer["index"] for key in asked if layer["index"] in known}
+        if not held_to:
+            continue
+        sums = mine.sums(results.layer(model, layer["index"]), [target.name])
+        kept = {index: part for index, part in kept.items() if index in held_to.values()}
+        for index in set(held_to.values()) - set(kept):
+            kept[index] = against.sums(results.layer(other, index), [target.name])
+        for key, index in held_to.items():
+            for (role, _, _), difference in mine.difference(sums, kept[index], [key], results.tested).items():
                 yield {
-                    **row,
-                    "n_languages": len(a.table.languages),
-                    "against": kind,
+                    **empty_row(model, layer, role, MEAN, target, difference.score),
+                    "n_languages": difference.n_languages,
+                    "against": "baseline" if baseline else "untrained",
                     "other": other,
                     "other_layer": index,
                 }

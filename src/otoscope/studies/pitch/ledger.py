@@ -20,10 +20,90 @@ from otoscope.studies.pitch.plan import Plan, plan_token
 from otoscope.studies.pitch.settings import PitchSettings, check_same
 from otoscope.studies.provenance import versions
 
-__all__ = ["SCHEMA", "Ledger"]
+__all__ = ["LOCK", "SCHEMA", "Ledger", "cells_path", "part_path", "probes_path", "shifts_path"]
 
 SCHEMA = 1
+LOCK = Path("journal") / "lock"
 _CLAIMED = ("run.json", "clips.parquet")
+
+
+def shifts_path(folder: Path, name: str) -> Path:
+    """Give the file of a model's shift vectors.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    name : str
+        The model.
+
+    Returns
+    -------
+    Path
+        Under ``shifts``.
+    """
+    return folder / "shifts" / f"{slug(name)}.safetensors"
+
+
+def probes_path(folder: Path, name: str, layer: int) -> Path:
+    """Give the file of a layer's probes.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    name : str
+        The model.
+    layer : int
+        Index.
+
+    Returns
+    -------
+    Path
+        Under ``probes``.
+    """
+    return folder / "probes" / slug(name) / f"{layer}.safetensors"
+
+
+def cells_path(folder: Path, name: str, code: str, split: Split) -> Path:
+    """Give the folded file of a model, language and split.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    name : str
+        The model.
+    code : str
+        The language.
+    split : {"train", "dev", "test"}
+        The split.
+
+    Returns
+    -------
+    Path
+        Under ``cells`` or ``test``.
+    """
+    room = "test" if split == "test" else "cells"
+    return folder / room / slug(name) / f"{code}.{split}.safetensors"
+
+
+def part_path(folded: Path, shard_id: str) -> Path:
+    """Give the file of one shard, which stands until all of its language and split are folded.
+
+    Parameters
+    ----------
+    folded : Path
+        See :func:`cells_path`.
+    shard_id : str
+        Which shard.
+
+    Returns
+    -------
+    Path
+        In a folder beside the folded file.
+    """
+    return folded.with_suffix("") / f"{shard_id}.safetensors"
 
 
 class Ledger:
@@ -43,7 +123,13 @@ class Ledger:
         self.token = plan_token({"languages": self.digests, "regions": plan.regions, "tone_types": plan.tone_types})
 
     def claim(
-        self, corpus: Corpus, models: Sequence[ModelInfo], tracker: TrackerInfo, settings: PitchSettings
+        self,
+        corpus: Corpus,
+        models: Sequence[ModelInfo],
+        tracker: TrackerInfo,
+        settings: PitchSettings,
+        said: Mapping[str, object],
+        made_with: Mapping[str, object],
     ) -> None:
         """Write the identity of the run, or check that it is the one that stands there.
 
@@ -56,7 +142,11 @@ class Ledger:
         tracker : TrackerInfo
             What makes the labels.
         settings : PitchSettings
-            Everything else.
+            Everything else that decides numbers.
+        said : mapping
+            How the clips were chosen and where the typology is from; clips and types themselves are compared.
+        made_with : mapping
+            Devices and threads.
 
         Raises
         ------
@@ -75,17 +165,14 @@ class Ledger:
         before: dict[str, Any] = {}
         if path.exists():
             before = read_json(path)
-            self._check(before, identity, described)
-        elif self.folder.exists() and any(self.folder.iterdir()):
-            raise RunConflictError(
-                f"{self.folder}: there are files here, and no run.json: this is not a run; name another folder"
-            )
+            self._check(before, identity, described, said)
         known: dict[str, Any] = before.get("models", {})
+        heard = {info.name: None if info.heard is None else list(info.heard) for info in models}
         write_json(
             path,
             {
                 **identity,
-                "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
+                "corpus": {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation, **said},
                 "languages": self.digests,
                 "sources": list(self.plan.languages_with("train")),
                 "tested": list(self.plan.languages_with("test")),
@@ -93,6 +180,8 @@ class Ledger:
                 "tone_types": self.plan.tone_types,
                 "notes": list(self.plan.notes),
                 "models": {**known, **described},
+                "heard": {**before.get("heard", {}), **heard},
+                "made_with": dict(made_with),
                 "versions": versions(),
             },
         )
@@ -116,6 +205,7 @@ class Ledger:
         before: Mapping[str, Any],
         identity: Mapping[str, Any],
         models: Mapping[str, Any],
+        selected: Mapping[str, object],
     ) -> None:
         where = str(self.folder)
         check_same({"schema": before.get("schema")}, {"schema": identity["schema"]}, where)
@@ -125,10 +215,13 @@ class Ledger:
         missing = sorted(set(before["languages"]) - set(self.digests))
         changed = sorted(c for c, digest in self.digests.items() if before["languages"].get(c, digest) != digest)
         if missing or changed:
-            said = [f"{', '.join(missing)} missing"] if missing else []
-            said += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []
+            told = [f"{', '.join(missing)} missing"] if missing else []
+            told += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []
+            chosen = before["corpus"].get("selection")
+            if chosen is not None and chosen != selected["selection"]:
+                told.append(f"clips were chosen by {chosen}, now by {selected['selection']}")
             raise RunConflictError(
-                f"{where}: the corpus is not the one that this run was made with: {'; '.join(said)}. Languages "
+                f"{where}: the corpus is not the one that this run was made with: {'; '.join(told)}. Languages "
                 "may be added to a run, with the corpus as it was; for another corpus name another folder with --out"
             )
         for name, info in models.items():
@@ -151,26 +244,6 @@ class Ledger:
         for folder in (self.folder / "shifts", self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-
-    def path(self, name: str, code: str, split: Split) -> Path:
-        """Give the folded file of a model, language and split.
-
-        Parameters
-        ----------
-        name : str
-            The model.
-        code : str
-            The language.
-        split : {"train", "dev", "test"}
-            The split.
-
-        Returns
-        -------
-        Path
-            Under ``cells`` or ``test``.
-        """
-        room = "test" if split == "test" else "cells"
-        return self.folder / room / slug(name) / f"{code}.{split}.safetensors"
 
     def unfinished(self, models: Iterable[str]) -> list[str]:
         """Name the models of the run that are not finished for this plan and this sound.
@@ -271,7 +344,7 @@ class Ledger:
                 f"{code}.{split}": found.sound
                 for split in splits
                 for code in self.plan.languages_with(split)
-                if (found := read_header(self.path(model, code, split)))
+                if (found := read_header(cells_path(self.folder, model, code, split)))
             }
         )
 
@@ -292,6 +365,6 @@ class Ledger:
         for name in read_json(self.folder / "run.json")["models"]:
             for split in SPLITS:
                 for code in self.plan.languages_with(split):
-                    header = read_header(self.path(name, code, split))
+                    header = read_header(cells_path(self.folder, name, code, split))
                     found.update(dict.fromkeys(header.failures if header else ()))
         return list(found)

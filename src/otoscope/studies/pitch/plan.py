@@ -9,6 +9,7 @@ from typing import Any
 
 from otoscope.corpora.base import Clip, Corpus, Split
 from otoscope.corpora.languages import language
+from otoscope.corpora.typology import Typology
 from otoscope.errors import LeakageError, SpecError
 from otoscope.evaluation.splits import connected_groups, hash_block, seeded_generator, split_by_group
 from otoscope.store import digest_of
@@ -245,7 +246,7 @@ def _shared(clips: Sequence[Clip], split_of: Mapping[str, Split], key: str) -> l
     return notes
 
 
-def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
+def make_plan(corpus: Corpus, settings: PitchSettings, typology: Typology | None = None) -> Plan:
     """Decide splits, clusters and shards.
 
     Parameters
@@ -254,6 +255,8 @@ def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
         The clips.
     settings : PitchSettings
         Seed, cluster key and shard size.
+    typology : Typology, optional
+        Regions and tone types; by default those that are shipped.
 
     Returns
     -------
@@ -293,7 +296,7 @@ def make_plan(corpus: Corpus, settings: PitchSettings) -> Plan:
         blocks = _blocks([clip for clip in corpus.clips if split_of[clip.clip_id] == "train"], key)
         notes.append("Not every language has a dev split: lambda is chosen over five blocks of the training groups.")
     notes += _shared(corpus.clips, split_of, key)
-    table = {code: language(code) for code in languages}
+    table = {code: typology.of(code) if typology else language(code) for code in languages}
     return Plan(
         shards=tuple(shards),
         clusters={clip.clip_id: clip.groups.get(key, clip.clip_id) for clip in corpus.clips},

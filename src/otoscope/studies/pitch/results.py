@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from otoscope.corpora.languages import REGIONS, TONE_TYPES
 from otoscope.errors import SpecError
+from otoscope.probes.moments import Moments
 from otoscope.store import digest_of, read_arrays, read_json, read_table, slug
-from otoscope.studies.pitch.cells import Cells, read_cells, read_header
+from otoscope.studies.pitch.cells import CellKey, Cells, read_header
 from otoscope.studies.pitch.plan import plan_token
-from otoscope.studies.pitch.solve import LayerProbes, read_probes
+from otoscope.studies.pitch.solve import LayerProbes, fold_domain, read_probes
+from otoscope.studies.pitch.targets import MASKS, Domain, columns_of
 
 __all__ = ["LayerResults", "Results"]
 
@@ -109,6 +113,60 @@ class Results:
             raise SpecError(f"{self.path(model, code)}: is missing or damaged; run the same command again")
         return found
 
+    def heard(self, model: str, code: str) -> bool | None:
+        """Say whether a model heard a language in its training.
+
+        Parameters
+        ----------
+        model, code : str
+            Which.
+
+        Returns
+        -------
+        bool or None
+            None where that is not known.
+        """
+        known = self.about.get("heard", {}).get(model)
+        return None if known is None else code in known
+
+    def ordered(self, codes: Iterable[str]) -> list[str]:
+        """Put languages into the order in which they are shown.
+
+        Parameters
+        ----------
+        codes : iterable of str
+            Languages of the run.
+
+        Returns
+        -------
+        list of str
+            By region, tone type and code; those without a region or a tone type last.
+        """
+
+        def place(name: str | None, known: Sequence[str]) -> tuple[int, str]:
+            if name is None:
+                return len(known) + 1, ""
+            return (known.index(name), "") if name in known else (len(known), name)
+
+        regions, tones = self.about["regions"], self.about["tone_types"]
+        return sorted(codes, key=lambda c: (place(regions.get(c), REGIONS), place(tones.get(c), TONE_TYPES), c))
+
+    def groups(self) -> dict[str, list[str]]:
+        """Give the tested languages of every region and tone type.
+
+        Returns
+        -------
+        dict of str to list of str
+            By ``region:NAME`` and ``tone:NAME``, as the run codes them; the languages sorted.
+        """
+        found: dict[str, list[str]] = {}
+        ordered = self.ordered(self.tested)
+        for kind, names in (("region", self.about["regions"]), ("tone", self.about["tone_types"])):
+            for code in ordered:
+                if names.get(code) is not None:
+                    found.setdefault(f"{kind}:{names[code]}", []).append(code)
+        return {name: sorted(codes) for name, codes in found.items()}
+
     def clips(self, model: str) -> dict[str, str]:
         """Give the tested clips of a model and their languages.
 
@@ -120,7 +178,7 @@ class Results:
         Returns
         -------
         dict of str to str
-            In the order of the rows of :class:`LayerResults`.
+            In the order of :meth:`LayerResults.rows`, language by language.
         """
         return {clip: code for code in self.tested for clip in self.header(model, code).clips}
 
@@ -183,10 +241,20 @@ class LayerResults:
     def _array(self, code: str, name: str) -> Floats:
         return read_arrays(self._results.path(self._model, code), only=lambda each: each == name)[0][name]
 
-    @cached_property
-    def rows(self) -> Floats:
-        """Sums of every tested clip, of shape (n_clips, n_roles, n_columns, n_sums)."""
-        return np.concatenate([self._array(code, f"rows.{self._layer}") for code in self._results.tested])
+    def rows(self, code: str) -> Floats:
+        """Give the sums of every tested clip of a language.
+
+        Parameters
+        ----------
+        code : str
+            The language.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_clips, n_roles, n_columns, n_sums)
+            In the order of :attr:`Cells.clips` of its header.
+        """
+        return self._array(code, f"rows.{self._layer}")
 
     def blocks(self, code: str) -> Floats:
         """Give the matrix's sums of a tested language.
@@ -203,18 +271,28 @@ class LayerResults:
         """
         return self._array(code, f"blocks.{self._layer}")
 
-    def cells(self, code: str) -> Cells:
-        """Give the test cells of a language.
+    def cell(self, code: str, domain: Domain) -> Moments | None:
+        """Give the test cell of a language; nothing but the masks of the domain is read.
 
         Parameters
         ----------
         code : str
             The language.
+        domain : {"voiced", "all"}
+            Of the target.
 
         Returns
         -------
-        Cells
-            Of this layer.
+        Moments or None
+            Of this layer, all masks of the domain added up; None where there are no frames.
         """
-        shifts = {self._layer: self.probes.shift}
-        return read_cells(self._results.path(self._model, code), shifts, layer=self._layer)[0]
+        wanted = tuple(f"{self._layer}|{mask}|" for mask in MASKS[domain])
+        path = self._results.path(self._model, code)
+        if not path.exists():
+            raise SpecError(f"{path}: is missing or damaged; run the same command again")
+        arrays, _ = read_arrays(path, only=lambda name: name.startswith(wanted))
+        cells, shift = Cells(), self.probes.shift
+        for name, array in arrays.items():
+            key = CellKey.decode(name)
+            cells.moments[key] = Moments(shift.size, columns_of(key.mask, controls=key.controls), shift, array)
+        return fold_domain(cells, domain)

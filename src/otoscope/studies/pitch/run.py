@@ -1,7 +1,8 @@
 """One run, from a corpus to probes and sums: plan, shift vectors, train and dev passes, solving, test pass.
 
-Everything that a later step needs stands in the run directory, and each file is written whole. A run that was cut off
-goes on where it stopped; a run that is asked for more models or languages does only what is new.
+Everything that a later step needs stands in the run directory, and each file is written whole. A run that was cut
+off goes on where it stopped; a run that is asked for more models or languages does only what is new; parts of a run
+can be done on different machines and merged.
 
 ::
 
@@ -15,64 +16,51 @@ goes on where it stopped; a run that is asked for more models or languages does 
     examples.safetensors         the labels of a few seeded test clips of each language
     failures.json                clips left out, and why
     table.parquet, answer.json   the answer
-    journal/                     sizes and times of the sound files; outside every promise of equal bytes
+    journal/                     the lock, sizes and times of sound files, how long shards took; outside every promise
+                                 of equal bytes
 
 While a language and split is worked on, its shards stand in a folder beside the file that they are folded into.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otoscope.audio import resample
-from otoscope.corpora.base import Clip, Corpus, Failure, Split
-from otoscope.corpora.registry import open_corpus
-from otoscope.errors import DataError, SpecError
+from otoscope.corpora.base import Corpus, Failure, Split
+from otoscope.corpora.selection import Selection
+from otoscope.corpora.typology import read_typology
+from otoscope.errors import RunConflictError, SpecError
 from otoscope.evaluation.splits import seeded_generator
 from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
-from otoscope.representations.base import Model
-from otoscope.representations.registry import open_model
-from otoscope.store import (
-    digest_arrays,
-    digest_of,
-    read_arrays,
-    read_json,
-    slug,
-    write_arrays,
-    write_json,
-)
+from otoscope.representations.base import Model, ModelInfo
+from otoscope.store import clear_leftovers, digest_arrays, digest_of, locked, read_json, write_arrays, write_json
 from otoscope.studies.pitch.answer import write_answer
-from otoscope.studies.pitch.cells import (
-    Cells,
-    accumulate,
-    fold_shards,
-    read_cells,
-    read_header,
-    write_cells,
-)
-from otoscope.studies.pitch.ledger import SCHEMA, Ledger
+from otoscope.studies.pitch.cells import Cells, fold_shards, read_cells, read_header, write_cells
+from otoscope.studies.pitch.crew import Crew, Job, Kit, alone, one_process_per_device
+from otoscope.studies.pitch.ledger import LOCK, SCHEMA, Ledger, cells_path, part_path
 from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan
+from otoscope.studies.pitch.prepare import open_models, prepare_corpus, threads_for_block
 from otoscope.studies.pitch.reader import ClipReader
-from otoscope.studies.pitch.score import ShardScorer
 from otoscope.studies.pitch.settings import PitchSettings
-from otoscope.studies.pitch.solve import LayerProbes, read_probes, solve_layer, write_probes
+from otoscope.studies.pitch.shards import SHIFT_CLIPS, Task, read_shift, same_sound
 from otoscope.studies.pitch.targets import Heard
 from otoscope.studies.progress import Progress, Quiet
 
-__all__ = ["ALL_LANGUAGES", "RunResult", "run_pitch"]
+__all__ = ["RunResult", "run_pitch"]
 
 Floats = NDArray[np.float64]
-SHIFT_CLIPS = 16
 EXAMPLE_CLIPS = 2  # per tested language
-ALL_LANGUAGES = "all"
 
 
 @dataclass(slots=True)
@@ -87,11 +75,15 @@ class RunResult:
         What was done.
     failures : list of Failure
         Clips that some model, or all, had to do without.
+    waiting : list of str
+        The languages and splits, as ``en_us.train``, whose shards belong to other parts of the run; there is no
+        answer before they are merged.
     """
 
     folder: Path
     plan: Plan
     failures: list[Failure] = field(default_factory=list[Failure])
+    waiting: list[str] = field(default_factory=list[str])
 
 
 def run_pitch(
@@ -101,35 +93,54 @@ def run_pitch(
     settings: PitchSettings | None = None,
     *,
     languages: Iterable[str] | None = None,
+    selection: Selection | None = None,
+    typology: str | None = None,
     tracker: Tracker | None = None,
     labels: LabelCache | None = None,
     progress: Progress | None = None,
-    threads: int = 1,
+    devices: Sequence[str] = ("cpu",),
+    threads: int | None = None,
+    readers: int = 0,
+    part: tuple[int, int] = (1, 1),
 ) -> RunResult:
     """Run the pitch study.
 
     Parameters
     ----------
     corpus : str or Corpus
-        A specification such as ``folder:speech.csv``, or a corpus.
+        A specification such as ``fleurs:fleurs`` or ``folder:speech.csv``, or a corpus.
     models : sequence of str or Model
         Specifications such as ``ge2e`` or ``untrained:ge2e#0``, or models.
     out : Path
         The run directory. A run that stands there already goes on, and may be given more models and languages.
     settings : PitchSettings, optional
-        Everything else.
+        Everything else that decides numbers.
     languages : iterable of str, optional
-        Only these, and those that the run has already; "all" is every language of the corpus. Without it, the
-        languages that the run has, or every language for a new run.
+        Only these, and those that the run has already: codes, regions, tone types; "all" is every language of the
+        corpus. Without it, the languages that the run has, or every language for a new run.
+    selection : Selection, optional
+        Which clips of them; without it, as the run was begun, or every clip for a new run.
+    typology : str, optional
+        Where regions and tone types come from, see :func:`otoscope.corpora.typology.read_typology`; without it, as
+        the run was begun, or the table that is shipped.
     tracker : Tracker, optional
         Instead of the one that the settings name.
     labels : LabelCache, optional
         Instead of the user's.
     progress : Progress, optional
         Is told how far the run has come.
-    threads : int
-        Of the linear algebra. One is as fast as two for small layers, and does not wait for other programs; layers of
-        1,000 dimensions gain from more. Numbers agree to 1e-9 whatever it is, and to the byte where it is the same.
+    devices : sequence of str
+        Where models work: ``cpu``, ``cuda``, ``cuda:1``, ``auto``. For several, a process each; ``cpu`` may be named
+        more than once.
+    threads : int, optional
+        Of the models and the linear algebra of each process. Without it, one process leaves models as they are and
+        gives the linear algebra one thread; several share the cores. Numbers agree to 1e-9 whatever it is, and to
+        the byte where it is the same.
+    readers : int, >= 0
+        Processes per device that decode and label the next clips while the model works; 0 for a thread.
+    part : (int, int)
+        Which part of how many: of the shards of a pass only these are done. Parts are merged by
+        :func:`otoscope.studies.pitch.merge.merge_runs`.
 
     Returns
     -------
@@ -141,75 +152,99 @@ def run_pitch(
     SpecError
         If a specification is wrong, or no clip at all could be used.
     RunConflictError
-        If the run directory was made with other settings.
+        If the run directory was made with other settings, or another process is working there.
+    SourceGoneError
+        If sound that was there when the run was planned is gone. What was computed is kept.
     """
     settings = settings or PitchSettings()
-    before = read_json(out / "run.json") if (out / "run.json").exists() else {"languages": {}, "models": {}}
-    opened = open_corpus(corpus) if isinstance(corpus, str) else corpus
-    there = {code for code in before["languages"] if code in opened.languages}
-    wanted = there if languages is None else {*languages}
-    if wanted and ALL_LANGUAGES not in wanted:
-        opened = opened.only(wanted | there)
-    ready = [open_model(model) if isinstance(model, str) else model for model in models]
-    if not ready:
+    if not 1 <= part[0] <= part[1]:
+        raise SpecError(f"part is {part[0]} of {part[1]}; it takes 1 of 2, 2 of 2 and the like")
+    if not devices:
+        raise SpecError("no device was named; `cpu` is always there")
+    if not models:
         raise SpecError("no model was named; name at least one with --model")
-    names = [model.info.name for model in ready]
-    if len(set(names)) < len(names):
-        raise SpecError(f"a model is named twice: {', '.join(names)}")
-    if tracker is None:
-        tracker = open_tracker(settings.tracker)
-    else:
-        settings = replace(settings, tracker=tracker.info.name)
-    plan = make_plan(opened, settings)
-    run = _Run(out, plan, settings, tracker, labels or LabelCache(), progress or Quiet())
-    # Another language changes the pools of every model that the run has.
-    ready += [_reopen(name) for name in run.ledger.unfinished(before["models"]) if name not in names]
-    run.ledger.claim(opened, [model.info for model in ready], tracker.info, settings)
-    from threadpoolctl import threadpool_limits
+    _check_folder(out)
+    with _taken(out):
+        clear_leftovers(out)
+        before = read_json(out / "run.json") if (out / "run.json").exists() else {"languages": {}, "models": {}}
+        made = before.get("corpus", {})
+        chosen = selection or _selection_of(made)
+        coded: str = typology or made.get("typology", "default")
+        coding = read_typology(coded)
+        opened = prepare_corpus(corpus, languages, chosen, has=tuple(before["languages"]), typology=coding)
+        if tracker is None:
+            tracker = open_tracker(settings.tracker)
+        else:
+            settings = replace(settings, tracker=tracker.info.name)
+        plan = make_plan(opened, settings, None if coded == "default" else coding)
+        ledger = Ledger(out, plan)
+        ready, specs = open_models(models, before, ledger, devices)
+        kit = Kit(out, plan, settings, tracker, labels or LabelCache(), specs, threads, readers)
+        made_with = {"devices": list(devices), "threads": threads}
+        infos = [model.info for model in ready]
+        said = {"selection": chosen.describe(), "typology": coded}
+        ledger.claim(opened, infos, tracker.info, settings, said, made_with)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(threads_for_block(threads))
+            shown = progress or Quiet()
+            if len(devices) == 1:
+                crew = stack.enter_context(alone(kit, ready, shown))
+            else:
+                each = threads or max(1, (os.cpu_count() or 1) // len(devices))
+                several = one_process_per_device(replace(kit, threads=each), devices, shown)
+                crew = stack.enter_context(several)
+            reader = stack.enter_context(kit.reader())
+            return _Run(kit, ledger, infos, crew, reader, shown, part).go(opened, before)
 
-    with threadpool_limits(limits=threads, user_api="blas"):
+
+@contextlib.contextmanager
+def _taken(out: Path) -> Iterator[None]:
+    """Lock a run directory; where nothing came of it, leave nothing of it."""
+    there = out.exists()
+    with locked(out / LOCK):
         try:
-            shifts = {model.info.name: run.shifts(model) for model in ready}
-        except SpecError:
-            run.ledger.withdraw(before)  # a model that could hear nothing leaves the run as it was
-            raise
-        run.pass_over(ready, shifts)
-        probes = {model.info.name: run.solve(model, shifts[model.info.name]) for model in ready}
-        run.pass_over(ready, shifts, probes)
-    run.keep_examples()
-    for model in ready:
-        run.finish(model)
-    failures = run.ledger.failures(opened.failures)
-    write_json(out / "failures.json", [{"clip": f.clip_id, "stage": f.stage, "reason": f.reason} for f in failures])
-    run.progress.begin("answer", 1)
-    write_answer(out)
-    run.progress.advance()
-    return RunResult(out, plan, failures)
+            yield
+        finally:
+            if not (out / "run.json").exists():
+                with contextlib.suppress(OSError):
+                    (out / LOCK).unlink()
+                    (out / LOCK).parent.rmdir()
+                    if not there:
+                        out.rmdir()
 
 
-def _reopen(name: str) -> Model:
-    try:
-        return open_model(name)
-    except SpecError as error:
-        raise SpecError(
-            f"this run also has the model {name}, which must be done anew: pass it again ({error})"
-        ) from error
+def _selection_of(made: Mapping[str, Any]) -> Selection:
+    said = {key: tuple(v) if isinstance(v, list) else v for key, v in made.get("selection", {}).items()}
+    return Selection(**cast("dict[str, Any]", said))
+
+
+def _check_folder(out: Path) -> None:
+    if not out.exists() or (out / "run.json").exists():
+        return
+    # Shift vectors may be given to a part of a run that is done on another machine.
+    if any(entry.name not in (LOCK.parts[0], "shifts") for entry in out.iterdir()):
+        raise RunConflictError(
+            f"{out}: there are files here, and no run.json: this is not a run; name another folder"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """What one model has to do for one language and split, and the files that it makes."""
 
-    model: Model
-    shift: Mapping[int, Floats]
-    probes: Mapping[int, LayerProbes] | None
+    model: str
     path: Path
     made_of: Mapping[str, object]
     parts: Mapping[str, Mapping[str, object]]
+    scored: bool
 
-    def part(self, shard: Shard) -> Path:
-        """Give the file of one shard."""
-        return self.path.with_suffix("") / f"{shard.shard_id}.safetensors"
+    def task(self, shard: Shard) -> Task:
+        """Give what is to be done for one shard."""
+        return Task(self.model, part_path(self.path, shard.shard_id), self.parts[shard.shard_id], self.scored)
+
+    def is_complete(self, shards: Sequence[Shard]) -> bool:
+        """Say whether all shards stand, made of what they should be made of."""
+        return all(read_header(t.path, t.made_of) is not None for t in map(self.task, shards))
 
 
 class _Run:
@@ -217,171 +252,142 @@ class _Run:
 
     def __init__(
         self,
-        folder: Path,
-        plan: Plan,
-        settings: PitchSettings,
-        tracker: Tracker,
-        labels: LabelCache,
+        kit: Kit,
+        ledger: Ledger,
+        infos: Sequence[ModelInfo],
+        crew: Crew,
+        reader: ClipReader,
         progress: Progress,
+        part: tuple[int, int],
     ) -> None:
-        self.folder, self.plan, self.settings, self.tracker = folder, plan, settings, tracker
-        self.progress = progress
-        self.reader = ClipReader(plan, settings, tracker, labels)
-        self.ledger = Ledger(folder, plan)
+        self.folder, self.plan, self.settings, self.tracker = kit.folder, kit.plan, kit.settings, kit.tracker
+        self.ledger, self.crew, self.reader, self.progress, self.part = ledger, crew, reader, progress, part
+        self.infos = {info.name: info for info in infos}
+        self.shifts: dict[str, dict[int, Floats]] = {}
         self._probe_digests: dict[str, str] = {}
         self._settled = {
             "schema": SCHEMA,
-            "tracker": tracker.info.digest,
-            "settings": digest_of(settings.describe()),
+            "tracker": kit.tracker.info.digest,
+            "settings": digest_of(kit.settings.describe()),
         }
         self._clip_digests = {
             shard.shard_id: digest_of(
-                [[c.describe(), plan.clusters[c.clip_id], plan.blocks.get(c.clip_id)] for c in shard.clips]
+                [[c.describe(), self.plan.clusters[c.clip_id], self.plan.blocks.get(c.clip_id)] for c in shard.clips]
             )
-            for shard in plan.shards
+            for shard in self.plan.shards
         }
 
-    def finish(self, model: Model) -> None:
-        """Say in the books that a model is finished."""
-        self.ledger.finish(model.info.name, self._probe_digests[model.info.name])
+    def go(self, corpus: Corpus, before: Mapping[str, object]) -> RunResult:
+        """Do what is missing."""
+        try:
+            self.make_shifts()
+        except SpecError:
+            self.ledger.withdraw(before)  # a model that could hear nothing leaves the run as it was
+            raise
+        waiting = self.pass_over(scored=False)
+        if not waiting:
+            for name in self.infos:
+                self.solve(name)
+            waiting = self.pass_over(scored=True)
+        result = RunResult(self.folder, self.plan, self.ledger.failures(corpus.failures), waiting)
+        listed = [{"clip": f.clip_id, "stage": f.stage, "reason": f.reason} for f in result.failures]
+        write_json(self.folder / "failures.json", listed)
+        if waiting:
+            return result
+        self.keep_examples()
+        for name in self.infos:
+            self.ledger.finish(name, self._probe_digests[name])
+        self.progress.begin("answer", 1)
+        write_answer(self.folder)
+        self.progress.advance()
+        return result
 
-    def made_of(
-        self, model: Model, shards: Sequence[Shard], shift: Mapping[int, Floats], *, with_probes: bool = False
-    ) -> dict[str, dict[str, object]]:
+    def make_shifts(self) -> None:
+        """Make the shift vectors that are missing."""
+        missing = [name for name, info in self.infos.items() if read_shift(self.folder, name, info.digest) is None]
+        if missing:
+            n_clips = sum(len(s.clips) for s in self.plan.shards if s.split == "train")
+            self.progress.begin("shift vectors", len(missing) * min(SHIFT_CLIPS, n_clips))
+            self.crew.make_shifts(missing)
+        for name, info in self.infos.items():
+            shift = read_shift(self.folder, name, info.digest)
+            assert shift is not None
+            self.shifts[name] = shift
+
+    def made_of(self, name: str, shards: Sequence[Shard], *, scored: bool = False) -> dict[str, dict[str, object]]:
         """Say what the files of shards depend on, by the ids of the shards."""
         of_model = {
             **self._settled,
-            "model": model.info.digest,
-            "shift": digest_arrays({str(i): vector for i, vector in shift.items()}),
-            "probes": self._probe_digests[model.info.name] if with_probes else None,
+            "model": self.infos[name].digest,
+            "shift": digest_arrays({str(i): vector for i, vector in self.shifts[name].items()}),
+            "probes": self._probe_digests[name] if scored else None,
         }
         return {s.shard_id: {**of_model, "clips": self._clip_digests[s.shard_id]} for s in shards}
 
-    def shifts(self, model: Model) -> dict[int, Floats]:
-        """Give the mean state of 16 seeded training clips, for each layer."""
-        path = self.folder / "shifts" / f"{slug(model.info.name)}.safetensors"
-        if path.exists():
-            arrays, about = read_arrays(path)
-            if about == {"model": model.info.digest}:
-                return {int(name): array for name, array in arrays.items()}
-        clips = [clip for shard in self.plan.shards if shard.split == "train" for clip in shard.clips]
-        self.progress.begin(f"{model.info.name}: shift vectors", min(SHIFT_CLIPS, len(clips)))
-        sums = {layer.index: np.zeros(layer.dim) for layer in model.info.layers}
-        counts = dict.fromkeys(sums, 0)
-        used, reasons = 0, list[str]()
-        for i in seeded_generator(self.settings.seed, "shift").permutation(len(clips)):
-            if used == SHIFT_CLIPS:
-                break
-            heard = self.reader.hear(clips[int(i)])
-            if isinstance(heard, Failure):
-                reasons.append(f"{heard.clip_id}: {heard.reason}")
-                continue
-            try:
-                layers = list(model.layers(resample(heard.waveform, model.info.sample_rate)))
-            except DataError as error:
-                reasons.append(str(error))
-                continue
-            for layer in layers:
-                sums[layer.info.index] += layer.states.sum(axis=0, dtype=np.float64)
-                counts[layer.info.index] += layer.n_frames
-            used += 1
-            self.progress.advance()
-        self.reader.forget()
-        if not all(counts.values()):
-            raise SpecError(
-                f"{model.info.name}: none of the {len(clips)} training clips could be used: {'; '.join(reasons[:3])}"
-                f"{' ...' if len(reasons) > 3 else ''}"
-            )
-        shift = {i: sums[i] / counts[i] for i in sums}
-        write_arrays(path, {str(i): v for i, v in shift.items()}, about={"model": model.info.digest})
-        return shift
-
-    def pass_over(
-        self,
-        models: Sequence[Model],
-        shifts: Mapping[str, Mapping[int, Floats]],
-        probes: Mapping[str, Mapping[int, LayerProbes]] | None = None,
-    ) -> None:
+    def pass_over(self, *, scored: bool) -> list[str]:
         """Do what is missing of a pass, language by language; each clip is read once for all models.
 
-        Without probes it is the pass over train and dev clips, with probes the one over test clips.
+        Not scored it is the pass over train and dev clips, scored the one over test clips. Gives the languages and
+        splits that wait for other parts.
         """
-        splits: tuple[Split, ...] = ("test",) if probes else LEARNT
+        splits: tuple[Split, ...] = ("test",) if scored else LEARNT
         todo: list[tuple[str, Split, list[_Work]]] = []
         for split in splits:
             for code in self.plan.languages_with(split):
-                works = [self._work(m, code, split, shifts[m.info.name], probes) for m in models]
+                works = [self._work(name, code, split, scored=scored) for name in self.infos]
                 missing = [work for work in works if not self._stands(work, code, split)]
                 if missing:
                     todo.append((code, split, missing))
-        self.progress.begin(
-            f"{' and '.join(splits)} clips",
-            sum(len(self.plan.clips(code, split)) * len(missing) for code, split, missing in todo),
-        )
+        mine = self._mine(splits)
+        jobs: list[Job] = []
+        left: dict[tuple[str, Split], int] = {}
         for code, split, missing in todo:
-            for shard in self.plan.of(code, split):
-                for work in missing:
-                    self._do_shard(work, shard)
-                self.reader.forget()
-            for work in missing:
-                self._fold(work, self.plan.of(code, split))
+            shards = [shard for shard in self.plan.of(code, split) if shard.shard_id in mine]
+            jobs += [Job(shard, tuple(work.task(shard) for work in missing)) for shard in shards]
+            left[code, split] = len(shards)
+        total = sum(len(job.shard.clips) * len(job.tasks) for job in jobs)
+        self.progress.begin(f"{' and '.join(splits)} clips", total)
+        works_of = {(code, split): missing for code, split, missing in todo}
+        waiting = {key for key in left if not left[key] and not self._fold_complete(key, works_of[key])}
+        for job in self.crew.do(jobs):
+            key = (job.shard.language, job.shard.split)
+            left[key] -= 1
+            if not left[key] and not self._fold_complete(key, works_of[key]):
+                waiting.add(key)
+        return [f"{code}.{split}" for code, split, _ in todo if (code, split) in waiting]
 
-    def _work(
-        self,
-        model: Model,
-        code: str,
-        split: Split,
-        shift: Mapping[int, Floats],
-        probes: Mapping[str, Mapping[int, LayerProbes]] | None,
-    ) -> _Work:
-        parts = self.made_of(model, self.plan.of(code, split), shift, with_probes=bool(probes))
-        own = probes[model.info.name] if probes else None
-        return _Work(
-            model,
-            shift,
-            own,
-            self.ledger.path(model.info.name, code, split),
-            {"schema": SCHEMA, "parts": digest_of(parts)},
-            parts,
-        )
+    def _mine(self, splits: Sequence[Split]) -> set[str]:
+        """Name the shards of this part: a stretch of all shards of the pass, whatever is done already."""
+        shards = [shard.shard_id for shard in self.plan.shards if shard.split in splits]
+        k, n = self.part
+        return set(shards[len(shards) * (k - 1) // n : len(shards) * k // n])
+
+    def _work(self, name: str, code: str, split: Split, *, scored: bool) -> _Work:
+        parts = self.made_of(name, self.plan.of(code, split), scored=scored)
+        path = cells_path(self.folder, name, code, split)
+        return _Work(name, path, {"schema": SCHEMA, "parts": digest_of(parts)}, parts, scored)
 
     def _stands(self, work: _Work, code: str, split: Split) -> bool:
         """Say whether a folded file is there, made of the same things and of the same sound."""
         found = read_header(work.path, work.made_of)
         if found is None:
             return False
-        suspects = self.ledger.suspects(work.model.info.name, code, split)
-        if not self._same_sound(found, [c for c in self.plan.clips(code, split) if c.clip_id in suspects]):
-            return False
-        if suspects:
-            self.ledger.stamp(work.model.info.name, code, split)
-        return True
-
-    def _same_sound(self, found: Cells, clips: Sequence[Clip]) -> bool:
-        """Read clips again, and say whether they sound as they did when the cells were made."""
-        unread = {failure.clip_id for failure in found.failures if failure.clip_id not in found.sound}
-        for clip in clips:
-            heard = self.reader.hear(clip)
-            before = found.sound.get(clip.clip_id)
-            if clip.clip_id in unread if isinstance(heard, Failure) else heard.waveform.digest() == before:
-                continue
-            return False
+        suspects = self.ledger.suspects(work.model, code, split)
+        clips = [c for c in self.plan.clips(code, split) if c.clip_id in suspects]
+        same = same_sound(found, clips, self.reader)
         self.reader.forget()
-        return True
+        if same and suspects:
+            self.ledger.stamp(work.model, code, split)
+        return same
 
-    def _do_shard(self, work: _Work, shard: Shard) -> None:
-        path = work.part(shard)
-        found = read_header(path, work.parts[shard.shard_id])
-        if found is not None and self._same_sound(found, shard.clips):
-            for _ in shard.clips:
-                self.progress.advance()
-            return
-        scorer = ShardScorer(self.plan, shard.language, work.probes) if work.probes else None
-        cells = accumulate(
-            shard, work.model, work.shift, self.reader, self.plan, self.settings, scorer, self.progress.advance
-        )
-        extra = scorer.arrays(cells.clips) if scorer else None
-        write_cells(path, cells, work.parts[shard.shard_id], extra)
+    def _fold_complete(self, key: tuple[str, Split], works: Sequence[_Work]) -> bool:
+        """Fold a language and split if all its shards stand; say whether they do."""
+        shards = self.plan.of(*key)
+        if self.part != (1, 1) and not all(work.is_complete(shards) for work in works):
+            return False
+        for work in works:
+            self._fold(work, shards)
+        return True
 
     def _fold(self, work: _Work, shards: Sequence[Shard]) -> None:
         """Fold the shards of a language and split into one file, in the order of their ids, and let go of them."""
@@ -389,7 +395,7 @@ class _Run:
 
         def parts() -> Iterator[Cells]:
             for shard in shards:
-                cells, extra = read_cells(work.part(shard), work.shift)
+                cells, extra = read_cells(work.task(shard).path, self.shifts[work.model])
                 for name, array in extra.items():
                     rows.setdefault(name, []).append(array)
                 yield cells
@@ -400,39 +406,25 @@ class _Run:
             for name, arrays in rows.items()
         }
         write_cells(work.path, total, work.made_of, extra)
-        self.ledger.stamp(work.model.info.name, shards[0].language, shards[0].split)
+        self.ledger.stamp(work.model, shards[0].language, shards[0].split)
         for shard in shards:
-            work.part(shard).unlink(missing_ok=True)
-        work.part(shards[0]).parent.rmdir()
+            work.task(shard).path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            work.path.with_suffix("").rmdir()
 
-    def solve(self, model: Model, shift: Mapping[int, Floats]) -> dict[int, LayerProbes]:
-        """Solve every layer from the folded cells."""
+    def solve(self, name: str) -> None:
+        """Solve every layer of a model from the folded cells."""
         learnt = [s for s in self.plan.shards if s.split != "test"]
         about = {
             "schema": SCHEMA,
-            "shards": digest_of(self.made_of(model, learnt, shift)),
+            "shards": digest_of(self.made_of(name, learnt)),
             "plan": self.ledger.token,
-            "sound": self.ledger.sound(model.info.name, *LEARNT),
+            "sound": self.ledger.sound(name, *LEARNT),
         }
-        self.progress.begin(f"{model.info.name}: solving", len(model.info.layers))
-        solved: dict[int, LayerProbes] = {}
-        for layer in model.info.layers:
-            path = self.folder / "probes" / slug(model.info.name) / f"{layer.index}.safetensors"
-            probes = read_probes(path, about)
-            if probes is None:
-                train, dev = (
-                    {
-                        code: read_cells(self.ledger.path(model.info.name, code, split), shift, layer=layer.index)[0]
-                        for code in self.plan.languages_with(split)
-                    }
-                    for split in LEARNT
-                )
-                probes = solve_layer(self.plan, shift[layer.index], train, dev, probe=self.settings.probe)
-                write_probes(path, probes, about)
-            solved[layer.index] = probes
-            self.progress.advance()
-        self._probe_digests[model.info.name] = _digest_probes(solved)
-        return solved
+        layers = [layer.index for layer in self.infos[name].layers]
+        self.progress.begin(f"{name}: solving", len(layers))
+        digests = self.crew.solve(name, dict.fromkeys(layers, about))
+        self._probe_digests[name] = digest_of({str(layer): digests[layer] for layer in layers})
 
     def keep_examples(self) -> None:
         """Write the F0 tracks of a few seeded test clips of each language."""
@@ -449,13 +441,3 @@ class _Run:
         write_arrays(
             self.folder / "examples.safetensors", arrays, about={"clips": kept, "tracker": self.tracker.info.digest}
         )
-
-
-def _digest_probes(probes: Mapping[int, LayerProbes]) -> str:
-    return digest_arrays(
-        {
-            f"{layer}|{name}|{domain}": np.vstack([entry.probe.weights, entry.probe.intercept])
-            for layer, each in probes.items()
-            for (name, domain), entry in each.sets.items()
-        }
-    )

@@ -7,7 +7,7 @@ In a set of several languages every language weighs the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from otoscope.probes.moments import Moments, fold
 from otoscope.probes.pools import equal_weight, leave_one_out
 from otoscope.probes.scoring import choose_lambdas, path_errors
 from otoscope.probes.solving import DEFAULT_LAMBDA, FittedProbe, decompose
-from otoscope.store import read_arrays, write_arrays
+from otoscope.store import digest_arrays, read_about, read_arrays, write_arrays
 from otoscope.studies.pitch.cells import Cells, fold_cells
 from otoscope.studies.pitch.plan import LAMBDA_BLOCKS, MIN_GROUPS, Plan
 from otoscope.studies.pitch.settings import ProbeKind
@@ -29,8 +29,10 @@ __all__ = [
     "ROLES",
     "LayerProbes",
     "ProbeSet",
+    "digest_probes",
     "fit_pool",
     "fold_domain",
+    "needed_for",
     "read_probes",
     "solve_layer",
     "train_set",
@@ -318,7 +320,47 @@ def write_probes(path: Path, probes: LayerProbes, about: Mapping[str, object]) -
     write_arrays(path, arrays, about={"made_of": dict(about), "sets": sets})
 
 
-def read_probes(path: Path, about: Mapping[str, object] | None = None) -> LayerProbes | None:
+def needed_for(code: str) -> Callable[[str, Domain], bool]:
+    """Say which probes score a language: those of its five roles, and every language's for the matrix.
+
+    Parameters
+    ----------
+    code : str
+        The tested language.
+
+    Returns
+    -------
+    callable
+        From a train set and a domain.
+    """
+    roles = {train_set(role, code) for role in ROLES}
+    return lambda name, domain: name in roles or (name.startswith("lang:") and domain == "voiced")
+
+
+def digest_probes(probes: LayerProbes) -> str:
+    """Give a digest of the probes of a layer.
+
+    Parameters
+    ----------
+    probes : LayerProbes
+        All of them.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters.
+    """
+    return digest_arrays(
+        {
+            f"{name}|{domain}": np.vstack([entry.probe.weights, entry.probe.intercept])
+            for (name, domain), entry in probes.sets.items()
+        }
+    )
+
+
+def read_probes(
+    path: Path, about: Mapping[str, object] | None = None, *, only: Callable[[str, Domain], bool] | None = None
+) -> LayerProbes | None:
     """Read what :func:`write_probes` wrote.
 
     Parameters
@@ -327,20 +369,24 @@ def read_probes(path: Path, about: Mapping[str, object] | None = None) -> LayerP
         Where.
     about : mapping, optional
         What they must have been made of.
+    only : callable, optional
+        Says from its train set and domain whether a probe is wanted; the others are not read.
 
     Returns
     -------
     LayerProbes or None
         None if there is no such file, it is damaged, or it was made of something else.
     """
+    said = read_about(path)
+    if said is None or (about is not None and said.get("made_of") != dict(about)):
+        return None
+    wanted = {i: e for i, e in enumerate(said["sets"]) if only is None or only(e["name"], e["domain"])}
     try:
-        arrays, said = read_arrays(path)
+        arrays, _ = read_arrays(path, only=lambda name: name == "shift" or int(name.partition(".")[0]) in wanted)
     except SpecError:
         return None
-    if about is not None and said.get("made_of") != dict(about):
-        return None
     sets: dict[tuple[str, Domain], ProbeSet] = {}
-    for i, entry in enumerate(said["sets"]):
+    for i, entry in wanted.items():
         intercept, train_mean, lambdas = arrays[f"{i}.row"]
         probe = FittedProbe(
             tuple(entry["columns"]),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from otoscope.alignment import sample_track
 from otoscope.audio import resample
 from otoscope.corpora.base import Clip, Corpus, Failure
-from otoscope.corpora.registry import open_corpus
+from otoscope.corpora.selection import Selection
 from otoscope.errors import DataError, SpecError
 from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
@@ -28,8 +28,8 @@ from otoscope.representations.base import LayerInfo, Model
 from otoscope.representations.registry import open_model
 from otoscope.store import write_json
 from otoscope.studies.pitch.plan import Plan, make_plan
+from otoscope.studies.pitch.prepare import prepare_corpus
 from otoscope.studies.pitch.reader import ClipReader
-from otoscope.studies.pitch.run import ALL_LANGUAGES
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.solve import fit_pool
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
@@ -91,9 +91,7 @@ def sweep_shifts(
     settings = settings or PitchSettings()
     if len(set(shifts_ms)) != len(shifts_ms) or not shifts_ms:
         raise SpecError(f"shifts_ms is {list(shifts_ms)}; at least one, and each once, is needed")
-    opened = open_corpus(corpus) if isinstance(corpus, str) else corpus
-    wanted = set(languages or ())
-    opened = opened.only(wanted) if wanted and ALL_LANGUAGES not in wanted else opened
+    opened = prepare_corpus(corpus, languages or None, Selection())
     plan = make_plan(opened, settings)
     ready = [open_model(model) if isinstance(model, str) else model for model in models]
     reader = ClipReader(plan, settings, open_tracker(settings.tracker), labels or LabelCache())

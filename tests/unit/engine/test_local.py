@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from otoscope.engine.local import worker_pool
 from otoscope.errors import OtoscopeError
-from otoscope.studies.memorability.workers import worker_pool
 
 
 def test_where_work_is_broken_off_what_has_not_begun_is_not_done():

@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
 from otoscope.errors import OtoscopeError
 
-__all__ = ["in_parallel", "one_thread", "worker_pool"]
+__all__ = ["flow", "in_parallel", "one_thread", "use_threads", "worker_pool"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -62,6 +62,46 @@ def in_parallel(
             yield future.result()
 
 
+def flow(
+    pool: Executor, work: Callable[[Job], Result], jobs: Iterable[Job], *, under_way: int
+) -> Iterator[tuple[Job, Result]]:
+    """Do jobs in a pool, with few of them under way at a time.
+
+    Parameters
+    ----------
+    pool : Executor
+        Such as :func:`worker_pool` gives.
+    work : callable
+        Does one job; a function of a module, so that it can be sent to a process.
+    jobs : iterable
+        Taken as there is room, so that not all need to be in memory.
+    under_way : int, > 0
+        How many at most.
+
+    Yields
+    ------
+    job : object
+        One that is done; they come as they are done, which need not be their order.
+    result : object
+        What it gave.
+    """
+    coming = iter(jobs)
+    waiting: dict[Future[Result], Job] = {}
+    while True:
+        while len(waiting) < under_way:
+            try:
+                job = next(coming)
+            except StopIteration:
+                break
+            waiting[pool.submit(work, job)] = job
+        if not waiting:
+            return
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = waiting.pop(future)
+            yield job, future.result()
+
+
 @contextmanager
 def worker_pool(
     processes: int, begin: Callable[..., None] | None = None, *given: object
@@ -73,7 +113,8 @@ def worker_pool(
     processes : int, > 0
         How many.
     begin : callable, optional
-        Called in each of them first; it must call :func:`one_thread`, which is what is called without it.
+        Called in each of them first; it must call :func:`one_thread` or :func:`use_threads`. Without it, the first of
+        the two is called.
     *given : object
         What it is called with.
 
@@ -105,8 +146,19 @@ def _start(begin: Callable[..., None], given: tuple[object, ...]) -> None:
 
 def one_thread() -> None:
     """Keep numerical libraries, those not yet loaded included, on one thread."""
+    use_threads(1)
+
+
+def use_threads(n: int) -> None:
+    """Set how many threads numerical libraries use, those not yet loaded included.
+
+    Parameters
+    ----------
+    n : int, > 0
+        Of this process, from now on.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
+        os.environ[name] = str(n)
     import threadpoolctl
 
-    threadpoolctl.threadpool_limits(1)
+    threadpoolctl.threadpool_limits(n)

@@ -1,0 +1,1 @@
+"""Networks from checkpoints of ``transformers``: one family per way of hearing."""
