@@ -3,8 +3,9 @@
     python docs/refresh.py                  # everything
     python docs/refresh.py memorability     # only pages with these names: tutorials, how-tos, features, or models
 
-The list of features is written from the registry too, and the page of models from what is known of checkpoints and from
-measurements on tiny ones. Read the difference before you keep it: the text beside an output may no longer be true of it.
+The list of features is written from the registry too, and the tables of models from what is known of checkpoints and
+from measurements on tiny ones. Read the difference before you keep it: the text beside an output may no longer be true
+of it.
 """
 
 import inspect
@@ -18,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 
 from otoscope.features.registry import BUILT_IN, catalogue
+from otoscope.report.tokens import DASH
 from otoscope.representations.upstreams.cards import CARDS
 from otoscope.representations.upstreams.catalogue import family_rows
 from otoscope.representations.upstreams.checking import CheckpointReport, check_checkpoint
@@ -29,7 +31,6 @@ PICTURES = {"pitch": "run/profile.svg"}
 MATERIAL = (".csv", ".py")  # what a walk finds in its folder
 FEATURES = DOCS / "reference" / "features.md"
 MODELS = DOCS / "reference" / "models.md"
-DASH = "–"
 MANY = 4  # languages that are counted instead of named, above this
 OUTPUT = "% output"
 
@@ -159,10 +160,12 @@ def largest(values: list[float | None]) -> str:
 
 
 def in_order(words: list[str]) -> str:
+    """Write words as a choice."""
     return " or ".join(", ".join(words).rsplit(", ", 1)) if words else DASH
 
 
 def clock_of(hop: int, receptive_field: int, start: int) -> str:
+    """Write a clock as its numbers."""
     return f"{hop}, {receptive_field}, {start}"
 
 

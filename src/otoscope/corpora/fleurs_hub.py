@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from otoscope.errors import SpecError
 
@@ -68,6 +70,8 @@ class Hub:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+        host = _unknown_host()
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
         try:
             return Path(
                 hf_hub_download(
@@ -77,11 +81,12 @@ class Hub:
                     revision=self.revision,
                     cache_dir=self.cache,
                     endpoint=os.environ.get("HF_ENDPOINT") or None,
-                    local_files_only=os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
+                    local_files_only=offline or host is not None,
                 )
             )
         except LocalEntryNotFoundError as error:
-            raise self._out_of_reach(name, error) from error
+            said = OSError(f"{host} is not known here: there is no network") if host and not offline else error
+            raise self._out_of_reach(name, said) from error
         except EntryNotFoundError as error:
             raise MissingOnHub(f"{self.repository} has no {name} at {self.revision}") from error
         except Exception as error:  # the errors of whatever HTTP library the client uses come through
@@ -111,6 +116,18 @@ class Hub:
             f"fleurs: {name} of {self.repository} (revision {self.revision}) is not on this machine and cannot be "
             f"got: {said}. {how_to_download(self.languages, revision=self.revision, repository=self.repository)}"
         )
+
+
+def _unknown_host() -> str | None:
+    """Give the hub's host where its name cannot be looked up: the client would try for half a minute."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return None  # the proxy looks names up
+    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname or ""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return host
+    return None
 
 
 def how_to_download(
