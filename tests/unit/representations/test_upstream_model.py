@@ -288,3 +288,14 @@ def test_a_model_is_one_of_upstreams(folder):
     assert isinstance(model, UpstreamModel)
     assert model.n_parameters == sum(part.numel() for part in tiny_network("hubert").parameters())
     assert repr(model) == f"UpstreamModel({folder!r}, device='cpu')"
+
+
+def test_the_languages_that_a_model_of_ones_own_has_heard_may_be_said(tmp_path):
+    folder = write_checkpoint(tmp_path / "own", "hubert")
+    plain, said = open_model(str(folder)), open_model(f"{folder}:heard=fr_fr+en_us")
+    assert plain.info.heard is None
+    assert said.info.heard == ("en_us", "fr_fr")
+    assert open_model(f"untrained:{folder}:heard=en_us#0").info.heard == ()
+    assert plain.info.version == said.info.version
+    with pytest.raises(SpecError, match="write codes with"):
+        open_model(f"{folder}:heard=English!")

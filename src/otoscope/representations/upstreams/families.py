@@ -34,6 +34,7 @@ COMMON_SETTINGS: Mapping[str, Setting] = {
         choices=("bfloat16", "float16", "float32"),
     ),
     "revision": Setting("", "branch, tag or commit of a checkpoint on the hub"),
+    "heard": Setting("", "languages that it was trained on, such as en_us+fr_fr, where no card says"),
 }
 
 

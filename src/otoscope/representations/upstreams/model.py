@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otoscope.audio import Waveform
+from otoscope.corpora.languages import is_language_code
 from otoscope.errors import SpecError
 from otoscope.representations.base import Layer, ModelInfo, check_rate
 from otoscope.representations.untrained import check_seed, untrained_info
@@ -257,7 +258,7 @@ class UpstreamModel:
             layers=outline.layers,
             licence=checkpoint.licence or (card.licence if card else "") or "not stated",
             citation=self._family.citation,
-            heard=card.heard if card else None,
+            heard=_heard(checkpoint.name, str(self._settings.get("heard", ""))) or (card.heard if card else None),
         )
         if self._seed is None:
             return info
@@ -277,6 +278,14 @@ class UpstreamModel:
 
     def __repr__(self) -> str:
         return f"UpstreamModel({self._info.name!r}, device={self._device!r})"
+
+
+def _heard(name: str, text: str) -> tuple[str, ...]:
+    codes = tuple(sorted({code.strip() for code in text.split("+") if code.strip()}))
+    strange = [code for code in codes if not is_language_code(code)]
+    if strange:
+        raise SpecError(f"{name}: heard names {', '.join(strange)}; write codes with + between them, as en_us+fr_fr")
+    return codes
 
 
 def _again(spec: str, device: str, seed: int | None) -> UpstreamModel:
