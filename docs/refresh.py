@@ -4,8 +4,8 @@
     python docs/refresh.py memorability     # only pages with these names: tutorials, how-tos, features, or models
 
 The list of features is written from the registry too, and the tables of models from what is known of checkpoints and
-from measurements on tiny ones. Read the difference before you keep it: the text beside an output may no longer be true
-of it.
+from measurements on tiny ones. Read the difference before you keep it: the text beside an output may no longer be
+true of it.
 """
 
 import inspect

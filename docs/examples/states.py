@@ -1,9 +1,7 @@
 """States of a checkpoint, written by `otoscope extract` and read again."""
 
 import csv
-import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import soundfile
@@ -12,9 +10,7 @@ from otoscope.store import read_arrays
 from otoscope.testing.checkpoints import write_checkpoint
 from otoscope.testing.signals import speechlike
 
-
-def main():
-    """Make a checkpoint and two clips, extract, read."""
+if __name__ == "__main__":
     write_checkpoint("my-checkpoint", "hubert")
     Path("speech").mkdir()
     for seed, name in enumerate(("anna", "ben")):
@@ -31,9 +27,3 @@ def main():
             print(f"{row['clip_id']}: {about['layer_name']}, {states.shape[0]} frames of {states.shape[1]}")
             print(f"  the first at {1000 * times_s[0]:.1f} ms, then every {1000 * (times_s[1] - times_s[0]):.0f} ms")
     # read: end
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        main()

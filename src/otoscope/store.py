@@ -44,7 +44,7 @@ __all__ = [
 
 Row = Mapping[str, object]
 _LEFTOVER = ".part-"
-_DIGEST = "sha256"
+_DIGEST, _DIGITS = "sha256", 16
 _DIGESTED = re.compile(r".*-[0-9a-f]{8}")
 
 
@@ -285,7 +285,7 @@ def write_arrays(
     arrays : mapping of str to ndarray
         What.
     about : mapping, optional
-        Said in the header, as JSON; beside it stands the digest of all, for :func:`check_arrays`.
+        Said in the header, as JSON; beside it stand digests of it and of each array, looked at in reading.
 
     Raises
     ------
@@ -296,7 +296,8 @@ def write_arrays(
     from safetensors.numpy import save_file
 
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    said = {**(about or {}), _DIGEST: _digest_of_file(ordered, about or {})}
+    digests = {name: _digest_of_array(array) for name, array in ordered.items()}
+    said = {**(about or {}), _DIGEST: {"about": digest_of(dict(about or {}))[:_DIGITS], "arrays": digests}}
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         try:
@@ -318,24 +319,24 @@ def check_arrays(path: Path) -> str | None:
     str or None
         None where it is as it was written.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["otoscope"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        return "is not there"
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        return f"is damaged, or was not written by otoscope ({error})"
-    digest = about.pop(_DIGEST, None)
-    if digest is None:
-        return "is damaged, or older than the digests of files"
-    return None if digest == _digest_of_file(arrays, about) else "is damaged: it has other bytes than were written"
+        read_arrays(path)
+    except SpecError as error:
+        return str(error).removeprefix(f"{path}: ").partition("; remove it")[0]
+    return None
 
 
-def _digest_of_file(arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> str:
-    return digest_of([digest_arrays(arrays), dict(about)])
+def _digest_of_array(array: NDArray[Any]) -> str:
+    return digest_arrays({"": array})[:_DIGITS]
+
+
+def _about(metadata: Mapping[str, str] | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a header: what the file says of itself, and the digests of its arrays."""
+    about = json.loads((metadata or {})["otoscope"])
+    digests = about.pop(_DIGEST)
+    if digests["about"] != digest_of(about)[:_DIGITS]:
+        raise ValueError("its header has other bytes than were written")
+    return about, digests["arrays"]
 
 
 def read_arrays(
@@ -360,25 +361,23 @@ def read_arrays(
     Raises
     ------
     SpecError
-        If it is missing, damaged or from something else.
+        If it is missing, damaged (an array that is read has other bytes than were written) or from something else.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = _about(file.metadata())
+            about, digests = _about(file.metadata())
             wanted = [name for name in file.keys() if only is None or only(name)]  # noqa: SIM118
-            return {name: file.get_tensor(name) for name in wanted}, about
+            arrays = {name: file.get_tensor(name) for name in wanted}
+        for name, array in arrays.items():
+            if digests[name] != _digest_of_array(array):
+                raise ValueError(f"{name} has other bytes than were written")
+        return arrays, about
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file") from None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise SpecError(f"{path}: is damaged or was not written by otoscope ({error}); remove it") from error
-
-
-def _about(metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    about = json.loads((metadata or {})["otoscope"])
-    about.pop(_DIGEST, None)
-    return about
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
@@ -398,8 +397,8 @@ def read_about(path: Path) -> dict[str, Any] | None:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return _about(file.metadata())
-    except (SafetensorError, KeyError, ValueError, OSError):
+            return _about(file.metadata())[0]
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
         return None
 
 

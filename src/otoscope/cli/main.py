@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import otoscope
-from otoscope.cli import corpus, memorability, models, pitch, pitch_books, pitch_plan
+from otoscope.cli import corpus, memorability, models, pitch, pitch_books, pitch_plan, pitch_table
 from otoscope.cli.extract import extract
 from otoscope.cli.languages import languages
 from otoscope.errors import OtoscopeError
@@ -38,6 +38,7 @@ app = typer.Typer(
     add_completion=False,
 )
 pitch.app.add_typer(pitch_plan.app)
+pitch.app.add_typer(pitch_table.app)
 pitch.app.add_typer(pitch_books.app)
 app.add_typer(pitch.app, name="pitch")
 app.add_typer(memorability.app, name="memorability")

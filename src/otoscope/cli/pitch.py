@@ -40,13 +40,30 @@ if TYPE_CHECKING:
     from otoscope.studies.pitch.run import RunResult
     from otoscope.studies.pitch.settings import PitchSettings
 
-__all__ = ["Cluster", "Devices", "Quiet", "Seed", "ShardClips", "Threads", "app", "models_of", "settings_of"]
+__all__ = [
+    "Cluster",
+    "Devices",
+    "PrecisionOption",
+    "ProbeOption",
+    "Quiet",
+    "Seed",
+    "ShardClips",
+    "Threads",
+    "app",
+    "models_of",
+    "print_profiles",
+    "settings_of",
+]
 
 app = typer.Typer(help="Which layer of which speech model holds F0, and in which languages?", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Seed = Annotated[int, typer.Option(help="Of splits, controls, shift vectors and intervals.")]
 Cluster = Annotated[str, typer.Option(help="The group key that intervals resample; auto prefers `sentence`.")]
+ProbeOption = Annotated[str, typer.Option("--probe", help="ridge or ols.")]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="Of the products within a block: float64 or float32.")
+]
 ShardClips = Annotated[int, typer.Option(help="Clips per shard, the unit of work.")]
 Devices = Annotated[
     list[str] | None,
@@ -117,10 +134,10 @@ def run(
     gender_balanced: GenderBalanced = False,
     typology: TypologyOption = None,
     tracker: Tracker = "kaldi",
-    probe: Annotated[str, typer.Option(help="ridge or ols.")] = "ridge",
+    probe: ProbeOption = "ridge",
     seed: Seed = 0,
     cluster: Cluster = "auto",
-    precision: Annotated[str, typer.Option(help="Of the products within a block: float64 or float32.")] = "float64",
+    precision: PrecisionOption = "float64",
     shard_clips: ShardClips = 64,
     device: Devices = None,
     threads: Threads = None,
@@ -173,7 +190,7 @@ def run(
     if as_json:
         print_json(read_answer(out)[0])
     else:
-        _print_profiles(out)
+        print_profiles(out)
         typer.echo(
             f"Picture: {out / 'profile.svg'}   Table: {out / 'table.parquet'}   Again: otoscope pitch table {out}"
         )
@@ -184,19 +201,21 @@ def run(
 
 def _part(text: str) -> tuple[int, int]:
     k, slash, n = text.partition("/")
-    if not (slash and k.isascii() and k.isdigit() and n.isascii() and n.isdigit() and 1 <= int(k) <= int(n)):
+    if not (slash and k.isascii() and k.isdigit() and n.isascii() and n.isdigit()):
         raise SpecError(f"--part is {text!r}; write 1/2 for the first of two")
+    if not 1 <= int(k) <= int(n):
+        raise SpecError(f"--part is {text!r}: there is no part {k} of {n}; write 1/{n} to {n}/{n}")
     return int(k), int(n)
 
 
 def _say_waiting(result: RunResult, part: str, as_json: bool) -> None:
     n = len(result.waiting)
+    places = "1 language and split waits" if n == 1 else f"{n} pairs of language and split wait"
     if as_json:
         print_json({"part": part, "waiting": result.waiting})
         return
     typer.echo(
-        f"{result.folder}: part {part} is done. {counted(n, 'language and split').replace('splits', 'split')} "
-        f"{'waits' if n == 1 else 'wait'} for shards of other parts: {', '.join(result.waiting[:6])}"
+        f"{result.folder}: part {part} is done. {places} for shards of other parts: {', '.join(result.waiting[:6])}"
         f"{' ...' if n > 6 else ''}. When all parts are done: otoscope pitch merge PART1 PART2 --out RUN, and then "
         "this command again on RUN."
     )
@@ -225,7 +244,14 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
     return profiles, said
 
 
-def _print_profiles(folder: Path) -> None:
+def print_profiles(folder: Path) -> None:
+    """Print the layer profiles of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    """
     from rich.text import Text
 
     from otoscope.report.terminal import QUIET, print_profile
@@ -246,75 +272,6 @@ def _print_profiles(folder: Path) -> None:
     if answer["n_failures"]:
         said = f"{left_out(answer['n_failures'])}: see {folder / 'failures.json'}"
         out.print(Text(said, style=QUIET), soft_wrap=True)
-
-
-@app.command("table")
-def table(
-    folder: Annotated[Path, typer.Argument(help="A run directory.")],
-    as_json: JsonFlag = False,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Every source language on every tested one.")] = False,
-    rows: Annotated[bool, typer.Option("--rows", help="Every row, instead of the profile.")] = False,
-    model: Annotated[list[str] | None, typer.Option("--model", help="Only these models.")] = None,
-    layer: Annotated[int | None, typer.Option("--layer", help="Only this layer.")] = None,
-    train: Annotated[
-        list[str] | None, typer.Option("--train", help="Only these: own, lolo, region, tone, pool.")
-    ] = None,
-    test: Annotated[list[str] | None, typer.Option("--test", help="Only these languages, or `mean`.")] = None,
-    target: Annotated[str | None, typer.Option("--target", help="Only this: log2_f0, semitone, voicing ...")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="Only this: r2, within_r, gpe ...")] = None,
-) -> None:
-    """Show the answer of a run: the layer profile, or any rows of its table, or the matrix of languages."""
-    from otoscope.report.terminal import QUIET, matrix_table, reasons, rows_table
-    from otoscope.report.tokens import DASH
-    from otoscope.store import read_json
-    from otoscope.studies.pitch.answer import read_answer
-    from otoscope.studies.pitch.matrix import matrix_rows
-    from otoscope.studies.pitch.prepare import threads_for_block
-
-    filters: dict[str, list[Any] | None] = {
-        "model": models_of(model) if model else None,
-        "layer": None if layer is None else [layer],
-        "train": words(train),
-        "test": words(test),
-        "target": [target] if target else None,
-        "metric": [metric] if metric else None,
-    }
-    if matrix:
-        with threads_for_block(None):
-            found = matrix_rows(
-                folder,
-                metric=metric if as_json else (metric or "r2"),
-                target=target or "log2_f0",
-                models=filters["model"],
-                layers=filters["layer"],
-                tested=filters["test"],
-            )
-    else:
-        found = read_answer(folder)[0]
-    for name, wanted in filters.items():
-        if wanted is not None:
-            known = list(dict.fromkeys(row[name] for row in found))
-            strange = [w for w in wanted if w not in known]
-            if strange and found:
-                listed = ", ".join(str(k) for k in known)
-                raise SpecError(f"--{name}: the run has no {', '.join(map(str, strange))}; it has {listed}")
-            found = [row for row in found if row[name] in wanted]
-    out = console()
-    if as_json:
-        print_json(found)
-    elif matrix:
-        about = read_json(folder / "run.json")
-        for key in dict.fromkeys((row["model"], row["layer"]) for row in found):
-            part = [row for row in found if (row["model"], row["layer"]) == key]
-            title = f"{key[0]} layer {key[1]}: {part[0]['metric']} of {part[0]['target']}"
-            kinds = {"regions": about["regions"], "tone_types": about["tone_types"]}
-            out.print(matrix_table(part, title=title, width=out.width, **kinds), "")
-    elif rows or any(wanted is not None for wanted in filters.values()):
-        out.print(rows_table(found, width=out.width))
-        for reason in reasons(found):
-            out.print(f"{DASH} {reason}", style=QUIET)
-    else:
-        _print_profiles(folder)
 
 
 @app.command("sweep")

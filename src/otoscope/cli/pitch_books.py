@@ -24,6 +24,7 @@ def status(
     as_json: JsonFlag = False,
 ) -> None:
     """Say how far a run has come, and how long the rest will take."""
+    from otoscope.report.planned import hours, size
     from otoscope.report.terminal import QUIET, plain_table
     from otoscope.studies.pitch.status import run_status
 
@@ -46,20 +47,28 @@ def status(
             _share(model.solved),
             _share(model.tested),
             str(model.failures),
-            disk_size(model.n_bytes),
+            size(model.n_bytes),
             state,
         )
     screen.print(table)
+    k, n = found.part
     if found.worker:
         said = f"At work now: {found.worker}."
-        if found.left_s:
-            said += f" About {duration(found.left_s)} left for the clips, with {_processes(found.processes)}."
     elif found.answered:
         said = f"Finished. See it: otoscope pitch table {folder}"
+    elif found.part_done:
+        said = (
+            f"Part {k}/{n} is done. When all parts are: otoscope pitch merge PART1 PART2 --out RUN, and then the "
+            "same command with --out RUN."
+        )
     else:
         said = "Nobody is at work there. Give the command that began it again: it goes on from here."
-        if found.left_s:
-            said += f" About {duration(found.left_s)} left for the clips, with {_processes(found.processes)}."
+    if found.left_s and not found.answered and not (found.part_done and not found.worker):
+        of_all = f" of all {n} parts" if n > 1 else ""
+        said += (
+            f" About {hours(found.left_s, rough=True)} left for the clips{of_all} with "
+            f"{_processes(found.processes)}, at the speed so far; solving and the table come on top."
+        )
     screen.print(said, style=QUIET, soft_wrap=True)
 
 
@@ -69,45 +78,6 @@ def _processes(n: int) -> str:
 
 def _share(count: Count) -> str:
     return f"{count.done:,} of {count.total:,}"
-
-
-def disk_size(n_bytes: float) -> str:
-    """Write a number of bytes.
-
-    Parameters
-    ----------
-    n_bytes : float
-        How many.
-
-    Returns
-    -------
-    str
-        In kB, MB, GB or TB, with two or three digits.
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 999.5:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in the unit that fits.
-
-    Parameters
-    ----------
-    seconds : float
-        How long.
-
-    Returns
-    -------
-    str
-        In seconds, minutes, hours or days.
-    """
-    for unit, size, above in (("days", 86_400, 172_800), ("hours", 3600, 7200), ("minutes", 60, 120)):
-        if seconds >= above:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.2g} seconds"
 
 
 @app.command("verify")
@@ -136,7 +106,7 @@ def merge(
     as_json: JsonFlag = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put runs together that did different shards, languages or models, for example on two machines."""
+    """Put runs together that did different parts or models, or languages from the same shift vectors."""
     from otoscope.studies.pitch.merge import merge_runs
 
     with progress_bar(quiet=quiet) as bar:
@@ -154,6 +124,6 @@ def merge(
         return
     typer.echo(
         f"{out}: {counted(merged.n_files, 'file')} of {counted(len(merged.languages), 'language')} and "
-        f"{counted(len(merged.models), 'model')}. Give the command that began the runs again, with --out {out}: it "
-        "does what is missing."
+        f"{counted(len(merged.models), 'model')}. Give the command that began the runs again, with all their "
+        f"models and languages and --out {out}: it does what is missing."
     )

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from otoscope.cli.pitch import Cluster, Devices, Seed, ShardClips, Threads, models_of, settings_of
+from otoscope.cli.pitch import (
+    Cluster,
+    Devices,
+    PrecisionOption,
+    ProbeOption,
+    Seed,
+    ShardClips,
+    Threads,
+    models_of,
+    settings_of,
+)
 from otoscope.cli.selecting import (
     Clips,
     ContentMatched,
@@ -42,6 +52,8 @@ def plan(
     tracker: Tracker = "kaldi",
     seed: Seed = 0,
     cluster: Cluster = "auto",
+    probe: ProbeOption = "ridge",
+    precision: PrecisionOption = "float64",
     shard_clips: ShardClips = 64,
     device: Devices = None,
     threads: Threads = None,
@@ -62,7 +74,9 @@ def plan(
     estimate, room = plan_run(
         corpus,
         models_of(model),
-        settings_of(tracker=tracker, seed=seed, cluster=cluster, shard_clips=shard_clips),
+        settings_of(
+            tracker=tracker, seed=seed, cluster=cluster, probe=probe, precision=precision, shard_clips=shard_clips
+        ),
         languages=words(languages),
         selection=chosen,
         typology=typology or "default",

@@ -10,7 +10,7 @@ from otoscope.report.tokens import interval, number
 from otoscope.studies.pitch.answer import MEAN, is_language
 from otoscope.studies.pitch.score import MATRIX_TARGET as TARGET
 
-__all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile"]
+__all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile", "stands_out"]
 
 Row = dict[str, Any]
 ROLE_TITLES = {
@@ -144,6 +144,23 @@ def best_point(points: Sequence[Point]) -> Point | None:
     return max(models, key=lambda p: p.scores["within_r"]["value"], default=None)
 
 
+def stands_out(point: Point) -> bool:
+    """Say whether a layer holds pitch that can be told from chance.
+
+    Parameters
+    ----------
+    point : Point
+        The layer.
+
+    Returns
+    -------
+    bool
+        Whether the interval of r within utterances lies above 0 and the control. True where there is no interval.
+    """
+    row = point.scores["within_r"]
+    return row["low"] is None or row["low"] > max(0.0, row["control"] or 0.0)
+
+
 def _headline(points: Sequence[Point]) -> str:
     best = best_point(points)
     if best is None:
@@ -151,6 +168,8 @@ def _headline(points: Sequence[Point]) -> str:
     row = best.scores["within_r"]
     if row["low"] is None:
         return f"Too few groups to say which layer holds most pitch: {row['reason']}"
+    if not stands_out(best):
+        return f"No layer holds pitch that can be told from chance: the highest r is {number(row['value'])}"
     others = [(row["baseline"], "the best baseline"), (best.untrained["within_r"], "its untrained copy")]
     reached = [f"{name} reaches {number(value)}" for value, name in others if value is not None]
     found = f"{best.model} layer {best.layer} holds most pitch: r {number(row['value'])} within utterances"
@@ -185,6 +204,13 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
             f"There is no interval ({row['reason']}), so no layer can be said to hold most pitch; "
             f"the highest r is that of {best.model} layer {best.layer} ({best.layer_name}), {number(row['value'])}."
         )
+    if not stands_out(best):
+        reached = interval(row["value"], row["low"], row["high"])
+        reached += "" if row["control"] is None else f"; the control reaches {number(row['control'])}"
+        return (
+            f"No layer holds pitch that can be told from chance: the highest r within utterances is that of "
+            f"{best.model} layer {best.layer} ({best.layer_name}), {reached}."
+        )
     where = {"own": " in its own language", "lolo": " in languages that the probe never saw"}.get(role, "")
     n_layers = len({p.layer for p in points if p.model == best.model})
     which = f"Of the {n_layers} layers of {best.model}, layer" if n_layers > 1 else f"{best.model} layer"
@@ -193,6 +219,15 @@ def _answer(points: Sequence[Point], contrasts: Sequence[Row], role: str) -> str
         f"r {interval(row['value'], row['low'], row['high'])} within utterances, "
         f"R2 {interval(*(best.scores['r2'][k] for k in ('value', 'low', 'high')))}."
     )
+    tied = [
+        str(p.layer)
+        for p in points
+        if p.model == best.model and p is not best and (p.scores["within_r"]["value"] or -1.0) >= row["low"]
+    ]
+    if tied:
+        said += (
+            f" Layer{'s' * (len(tied) > 1)} {', '.join(tied)} of it lie{'s' * (len(tied) == 1)} inside that interval."
+        )
     compared = "".join(
         f" In {name} it lies {parts}."
         for metric, name in (("within_r", "r"), ("r2", "R2"))

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otoscope.corpora.languages import REGIONS, TONE_TYPES
-from otoscope.report.profile import Profile, best_point
+from otoscope.report.profile import Profile, best_point, stands_out
 from otoscope.report.tokens import DASH, interval, number
 
 __all__ = ["FOUND", "QUIET", "matrix_table", "plain_table", "print_profile", "reasons", "rows_table", "sweep_table"]
@@ -83,6 +83,8 @@ def print_profile(console: Console, profile: Profile) -> None:
         for held_to in names if metric in held else ():
             table.add_column(held_to, style=QUIET, justify="right", no_wrap=True)
     best = best_point(profile.points)
+    if best is not None and not stands_out(best):
+        best = None
     before = None
     for point in profile.points:
         if point.model != before:

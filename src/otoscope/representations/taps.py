@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Tap", "TappedNetwork"]
+__all__ = ["Tap", "TappedNetwork", "out_of_memory"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,6 +164,27 @@ class TappedNetwork:
             _UNDER_WAY.discard(leave)
             if not over and not sys.is_finalizing():  # at the end of the program nobody works any more
                 leave()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether an exception means that memory did not suffice.
+
+    Parameters
+    ----------
+    error : BaseException
+        As torch or Python raised it.
+
+    Returns
+    -------
+    bool
+        Torch says so on the CPU in a ``RuntimeError`` like any other; its words decide.
+    """
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("can't allocate memory", "not enough memory", "out of memory"))
 
 
 Job = Callable[[], BaseException | None]

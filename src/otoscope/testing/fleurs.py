@@ -308,7 +308,7 @@ def write_parquet(path: Path, part: Sequence[Reading], *, group: int = PARQUET_G
         {
             "id": pa.array([reading.row.sentence for reading in part], pa.int32()),
             "num_samples": pa.array([reading.row.n_samples for reading in part], pa.int32()),
-            "path": pa.array([f"/root/.cache/extracted/{names[i]}" for i in range(len(part))]),
+            "path": pa.array([f"/cache/extracted/{names[i]}" for i in range(len(part))]),
             "audio": pa.array(
                 [{"bytes": reading.wav, "path": f"{reading.split}/{reading.row.file_name}"} for reading in part],
                 pa.struct([("bytes", pa.binary()), ("path", pa.string())]),

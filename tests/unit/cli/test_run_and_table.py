@@ -197,7 +197,11 @@ def test_the_matrix_of_everything_is_what_the_library_gives(planted_run, call):
     rows = read(call("pitch", "table", planted_run[0], "--matrix", "--json")[1])
     assert rows == matrix_rows(planted_run[0])
     shown = call("pitch", "table", planted_run[0], "--matrix")[1]
-    assert len(re.findall(r"layer \d: r2 of log2_f0", shown)) == 7
+    titles = re.findall(r"(\S+) layer (\d): r2 of log2_f0", shown)
+    assert [name for name, _ in titles] == ["planted", "weak", "untrained:planted#0"]
+    assert titles[0] == ("planted", "1")  # the best one
+    assert f"{TESTED_CLIPS * len(LANGUAGES)} utterances" in " ".join(shown.split())
+    assert "--layer shows another" in " ".join(shown.split())
 
 
 def test_the_matrix_of_another_target_has_no_interval_and_says_so(planted_run, call):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
 from otoscope.errors import DataError, SpecError
-from otoscope.representations.taps import Tap, TappedNetwork
+from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.families import CNN, Outline
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class ConvolutionalHearing:
                     )
                 yield index, [row[: grid.count(length)] for row, length in zip(rows, lengths, strict=True)]
         except (RuntimeError, MemoryError) as error:
-            if not _is_memory(error):
+            if not out_of_memory(error):
                 raise
             raise DataError(
                 waveforms[int(np.argmax(lengths))].clip_id,
@@ -194,14 +194,6 @@ class ConvolutionalHearing:
                     f"has {waveform.samples.size} samples; one frame of layer {layer.index} hears "
                     f"{layer.grid.receptive_field}; leave the clip out",
                 )
-
-
-def _is_memory(error: BaseException) -> bool:
-    import torch
-
-    text = str(error).lower()
-    known = "can't allocate memory" in text or "not enough memory" in text or "out of memory" in text
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or known
 
 
 def find_blocks(network: torch.nn.Module, outline: Outline) -> list[torch.nn.Module]:

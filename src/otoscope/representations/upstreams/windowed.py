@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from otoscope.audio import Waveform
 from otoscope.errors import DataError
 from otoscope.representations.base import LayerInfo
-from otoscope.representations.taps import Tap, TappedNetwork
+from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.windows import Window, cover
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TOGETHER", "Front", "WindowedHearing", "out_of_memory", "window_hop"]
+__all__ = ["TOGETHER", "Front", "WindowedHearing", "window_hop"]
 
 TOGETHER = 8  # windows in one batch
 
@@ -259,24 +259,3 @@ class WindowedHearing:
         frames = self._front.frames(states.float().cpu().numpy())
         for (clip, window), rows in zip(places, frames, strict=True):
             kept[clip][window.begin : window.end] = rows[window.inside]
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Say whether an exception means that memory did not suffice.
-
-    Parameters
-    ----------
-    error : BaseException
-        As torch or Python raised it.
-
-    Returns
-    -------
-    bool
-        Torch says so on the CPU in a ``RuntimeError`` like any other; its words decide.
-    """
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(words in text for words in ("can't allocate memory", "not enough memory", "out of memory"))

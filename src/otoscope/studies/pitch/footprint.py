@@ -62,7 +62,8 @@ def safetensors_bytes(shapes: Mapping[str, Sequence[int]], about_bytes: int) -> 
 
 
 def _header_and_arrays(shapes: Mapping[str, Sequence[int]]) -> tuple[int, int]:
-    at, header = 0, len('{"__metadata__":{"otoscope":""}}') + _escaped({"sha256": DIGEST})
+    digests = {"about": DIGEST[:16], "arrays": dict.fromkeys(shapes, DIGEST[:16])}
+    at, header = 0, len('{"__metadata__":{"otoscope":""}}') + _escaped({"sha256": digests})
     for name, shape in sorted(shapes.items()):
         size = FLOAT * math.prod(shape)
         dims = ",".join(map(str, shape))

@@ -107,7 +107,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, progress: Progress | None 
         stack.callback(shutil.rmtree, building, ignore_errors=True)
         abouts = {folder: read_json(folder / "run.json") for folder in folders}
         about = _merge_books(abouts)
-        _check_shifts(folders)
+        _check_shifts(abouts)
         n_files, n_shared = _copy_files(folders, building, progress or Quiet())
         _write_books(folders, building, about)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -140,22 +140,26 @@ def _merge_books(abouts: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
             merged[key] = dict(sorted(both.items())) if key != "models" else {**merged[key], **about[key]}
         for key in ("sources", "tested"):
             merged[key] = sorted({*merged[key], *about[key]})
+        merged["made_with"] = {**merged.get("made_with", {}), "part": [1, 1]}
         merged["notes"] = list(dict.fromkeys([*merged["notes"], *about["notes"]]))
     return merged
 
 
-def _check_shifts(folders: Sequence[Path]) -> None:
+def _check_shifts(abouts: Mapping[Path, Mapping[str, Any]]) -> None:
     seen: dict[str, tuple[str, Path]] = {}
-    for folder in folders:
+    for folder, about in abouts.items():
         for path in sorted((folder / "shifts").glob("*.safetensors")):
             digest = digest_arrays(read_arrays(path)[0])
             before, where = seen.setdefault(path.name, (digest, folder))
-            if before != digest:
-                raise RunConflictError(
-                    f"{folder} beside {where}: the shift vectors of {path.stem} differ, because the machines round "
-                    "differently or the runs began with other languages; begin the second run from a copy of "
-                    f"{where / 'shifts'} in its folder"
-                )
+            if before == digest:
+                continue
+            same = set(about["languages"]) == set(abouts[where]["languages"])
+            why = "the machines round differently" if same else "the runs began with other languages"
+            raise RunConflictError(
+                f"{folder} beside {where}: the shift vectors of {path.stem} differ, because {why}, and sums around "
+                f"different ones cannot be put together. Begin {folder} again in a folder that holds a copy of "
+                f"{where / 'shifts'}"
+            )
 
 
 def _copy_files(folders: Sequence[Path], building: Path, progress: Progress) -> tuple[int, int]:

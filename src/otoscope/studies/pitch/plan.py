@@ -24,6 +24,7 @@ __all__ = [
     "Shard",
     "SwapOrder",
     "make_plan",
+    "part_of",
     "plan_token",
 ]
 
@@ -290,6 +291,9 @@ def make_plan(corpus: Corpus, settings: PitchSettings, typology: Typology | None
     shards.sort(key=lambda shard: shard.shard_id)
 
     languages = corpus.languages
+    untested = [code for code in languages if (code, "test") not in by_cell]
+    if untested:
+        notes.append(f"Without test clips, so trained on and not tested: {', '.join(untested)}.")
     trained = {code for code, split in by_cell if split == "train"}
     blocks: dict[str, int] = {}
     if any((code, "dev") not in by_cell for code in trained):
@@ -306,6 +310,30 @@ def make_plan(corpus: Corpus, settings: PitchSettings, typology: Typology | None
         tone_types={code: entry.tone_type if entry else None for code, entry in table.items()},
         notes=(*corpus.notes, *notes),
     )
+
+
+def part_of(shard_ids: Sequence[str], part: tuple[int, int]) -> list[str]:
+    """Give the shards of one part of a pass: a stretch of all of them, whatever is done already.
+
+    Parameters
+    ----------
+    shard_ids : sequence of str
+        All of the pass, in their order.
+    part : (int, int)
+        Which of how many, from 1.
+
+    Returns
+    -------
+    list of str
+        Every shard is in exactly one part.
+
+    Examples
+    --------
+    >>> part_of(["a", "b", "c"], (1, 2)), part_of(["a", "b", "c"], (2, 2))
+    (['a'], ['b', 'c'])
+    """
+    k, n = part
+    return list(shard_ids[len(shard_ids) * (k - 1) // n : len(shard_ids) * k // n])
 
 
 class SwapOrder:

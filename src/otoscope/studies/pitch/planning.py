@@ -14,6 +14,7 @@ from otoscope.f0.registry import open_tracker
 from otoscope.representations.base import Model
 from otoscope.representations.registry import open_model
 from otoscope.representations.upstreams import cards
+from otoscope.representations.upstreams.model import resolve_device
 from otoscope.specs import split_spec
 from otoscope.store import read_json
 from otoscope.studies.pitch.costs import RunEstimate
@@ -83,6 +84,7 @@ def plan_run(
         If a specification is wrong, or a model is neither here nor known.
     """
     settings = settings or PitchSettings()
+    devices = [resolve_device(device) for device in devices]
     where = out or Path()
     room = measure_room(where)
     what = _what(corpus, languages, selection or Selection(), typology, settings)

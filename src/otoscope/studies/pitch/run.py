@@ -44,12 +44,13 @@ from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
 from otoscope.f0.registry import open_tracker
 from otoscope.representations.base import Model, ModelInfo
+from otoscope.representations.upstreams.model import resolve_device
 from otoscope.store import clear_leftovers, digest_arrays, digest_of, locked, read_json, write_arrays, write_json
 from otoscope.studies.pitch.answer import write_answer
 from otoscope.studies.pitch.cells import Cells, fold_shards, read_cells, read_header, write_cells
 from otoscope.studies.pitch.crew import Crew, Job, Kit, alone, one_process_per_device
 from otoscope.studies.pitch.ledger import LOCK, SCHEMA, Ledger, cells_path, part_path
-from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan
+from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan, part_of
 from otoscope.studies.pitch.prepare import open_models, prepare_corpus, threads_for_block
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.settings import PitchSettings
@@ -161,6 +162,7 @@ def run_pitch(
         raise SpecError(f"part is {part[0]} of {part[1]}; it takes 1 of 2, 2 of 2 and the like")
     if not devices:
         raise SpecError("no device was named; `cpu` is always there")
+    devices = [resolve_device(device) for device in devices]
     if not models:
         raise SpecError("no model was named; name at least one with --model")
     _check_folder(out)
@@ -180,7 +182,7 @@ def run_pitch(
         ledger = Ledger(out, plan)
         ready, specs = open_models(models, before, ledger, devices)
         kit = Kit(out, plan, settings, tracker, labels or LabelCache(), specs, threads, readers)
-        made_with = {"devices": list(devices), "threads": threads}
+        made_with = {"devices": list(devices), "threads": threads, "part": list(part)}
         infos = [model.info for model in ready]
         said = {"selection": chosen.describe(), "typology": coded}
         ledger.claim(opened, infos, tracker.info, settings, said, made_with)
@@ -338,7 +340,7 @@ class _Run:
                 missing = [work for work in works if not self._stands(work, code, split)]
                 if missing:
                     todo.append((code, split, missing))
-        mine = self._mine(splits)
+        mine = set(part_of([s.shard_id for s in self.plan.shards if s.split in splits], self.part))
         jobs: list[Job] = []
         left: dict[tuple[str, Split], int] = {}
         for code, split, missing in todo:
@@ -355,12 +357,6 @@ class _Run:
             if not left[key] and not self._fold_complete(key, works_of[key]):
                 waiting.add(key)
         return [f"{code}.{split}" for code, split, _ in todo if (code, split) in waiting]
-
-    def _mine(self, splits: Sequence[Split]) -> set[str]:
-        """Name the shards of this part: a stretch of all shards of the pass, whatever is done already."""
-        shards = [shard.shard_id for shard in self.plan.shards if shard.split in splits]
-        k, n = self.part
-        return set(shards[len(shards) * (k - 1) // n : len(shards) * k // n])
 
     def _work(self, name: str, code: str, split: Split, *, scored: bool) -> _Work:
         parts = self.made_of(name, self.plan.of(code, split), scored=scored)

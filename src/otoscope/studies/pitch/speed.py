@@ -11,7 +11,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +22,13 @@ from otoscope.corpora.base import Clip
 from otoscope.errors import DataError
 from otoscope.evaluation.splits import seeded_generator
 from otoscope.f0.base import F0Track, Tracker
-from otoscope.frames import FrameGrid
-from otoscope.probes.moments import MomentAccumulator, Moments
-from otoscope.probes.scoring import path_errors
-from otoscope.probes.solving import FittedProbe, decompose
-from otoscope.representations.base import Layer, LayerInfo, Model
+from otoscope.representations.base import Model
 from otoscope.store import read_arrays, write_arrays
-from otoscope.studies.pitch.footprint import USUAL
-from otoscope.studies.pitch.plan import Plan, Shard
 from otoscope.studies.pitch.prepare import threads_for_block
-from otoscope.studies.pitch.score import ShardScorer
+from otoscope.studies.pitch.rehearsal import ModelSpeed, Rehearsal, least_time
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.shapes import ModelShape
-from otoscope.studies.pitch.solve import ROLES, LayerProbes, ProbeSet, train_set
-from otoscope.studies.pitch.targets import DOMAINS, Domain, Heard, clip_targets, columns_of, domain_columns
+from otoscope.studies.pitch.targets import Heard
 
 __all__ = [
     "EFFICIENCY",
@@ -53,39 +46,7 @@ EFFICIENCY = 0.7
 two threads, clips of ten seconds; ``benchmarks/planning.py`` measures it."""
 RATE = 16_000
 SECONDS = 10.0
-ROWS = 2048  # frames in a product: about as long as the run's own
 FILE_FLOATS = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpeed:
-    """What a model costs on this machine.
-
-    Parameters
-    ----------
-    forward_s : float, seconds
-        Of the model itself, per second of audio.
-    pass_s : float, seconds
-        Of targets and moments of all its layers, per second of audio.
-    score_s : float, seconds
-        Of scoring all its layers in the test pass, per second of audio.
-    pack_s : float, seconds
-        Of packing the sums of one shard and adding them to those of the others.
-    solve_s : float, seconds
-        Of solving one train set and domain in all its layers.
-    measured : bool
-        Whether `forward_s` was measured, or follows from a count of operations.
-    how : str
-        In words.
-    """
-
-    forward_s: float
-    pass_s: float
-    score_s: float
-    pack_s: float
-    solve_s: float
-    measured: bool
-    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +183,12 @@ def measure_speed(
         made_up = not heard
         sounds = heard or [made_up_speech(SECONDS, seed=settings.seed)]
         own = [resample(sound, tracker.sample_rate) for sound in sounds]
-        label_s = sum(_least(lambda w=w: tracker.track(w), 2) for w in own) / sum(w.duration_s for w in own)
+        label_s = sum(least_time(lambda w=w: tracker.track(w), 2) for w in own) / sum(w.duration_s for w in own)
         truth = resample(made_up_speech(SECONDS, seed=settings.seed), tracker.sample_rate)
         track = tracker.track(truth)
         products = products_per_s(device) if any(s.name not in models for s in shapes) else None
         disk = _file_speed(folder)
-        rehearsal = _Rehearsal(Heard(truth, track), settings, n_sources)
+        rehearsal = Rehearsal(Heard(truth, track), settings, n_sources)
         found: dict[str, ModelSpeed] = {}
         for shape in shapes:
             if shape.name in models:
@@ -244,15 +205,6 @@ def measure_speed(
                 )
     per_s, per_clip = _label_bytes(track)
     return Speed(found, label_s, per_s, per_clip, read_s, disk, threads, device)
-
-
-def _least(work: Callable[[], object], repeats: int = 3) -> float:
-    found: list[float] = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
 
 
 def made_up_speech(duration_s: float, *, seed: int) -> Waveform:
@@ -320,7 +272,7 @@ def forward_speed(model: Model, waveforms: Sequence[Waveform]) -> float:
                 pass
 
     listen()
-    return _least(listen, 2) / sum(w.duration_s for w in sounds)
+    return least_time(listen, 2) / sum(w.duration_s for w in sounds)
 
 
 def products_per_s(device: str = "cpu") -> float:
@@ -353,7 +305,7 @@ def products_per_s(device: str = "cpu") -> float:
 
     with torch.no_grad():
         multiply()
-        spent = _least(multiply, 5)
+        spent = least_time(multiply, 5)
     return 5 * sum(2.0 * s.shape[0] * s.shape[1] * w.shape[0] for s, w in pairs) / spent
 
 
@@ -366,7 +318,7 @@ def _file_speed(folder: Path | None) -> float:
         except OSError:  # not to be written to: the run will say so
             where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = where / "speed.safetensors"
-        return array.nbytes / _least(lambda: (write_arrays(path, {"a": array}), read_arrays(path)), 2)
+        return array.nbytes / least_time(lambda: (write_arrays(path, {"a": array}), read_arrays(path)), 2)
 
 
 def _label_bytes(track: F0Track) -> tuple[float, float]:
@@ -378,89 +330,3 @@ def _label_bytes(track: F0Track) -> tuple[float, float]:
         )
         header = path.stat().st_size - sum(a.nbytes for a in arrays.values())
     return sum(a.nbytes for a in arrays.values()) / SECONDS, float(header)
-
-
-class _Rehearsal:
-    """Runs the parts of a pass on made-up states; what two models share is timed once."""
-
-    def __init__(self, heard: Heard, settings: PitchSettings, n_sources: int) -> None:
-        self._heard, self._settings, self._n_sources = heard, settings, n_sources
-        self._clip = Clip(heard.waveform.clip_id, _Nowhere(), "l0")
-        codes = tuple(f"l{i}" for i in range(max(n_sources, 1)))
-        shards = tuple(Shard(f"{code}.train.00000", code, "train", ()) for code in codes)
-        none: dict[str, str | None] = dict.fromkeys(codes)
-        self._plan = Plan(shards, {self._clip.clip_id: "s"}, "clip", {}, none, none, ())
-        self._rng = seeded_generator(settings.seed, "rehearsal")
-        self._layers: dict[tuple[int, float], tuple[float, float, float, float]] = {}
-        self._targets: dict[float, float] = {}
-
-    def speed(self, shape: ModelShape, forward_s: float, measured: bool, how: str) -> ModelSpeed:
-        """Give the costs of a model whose forward pass is known."""
-        parts = [self._layer(dim, rate) for dim, rate in shape.layers]
-        targets_s = sum(self._targets[rate] for rate in {rate for _, rate in shape.layers})
-        moments_s, score_s, pack_s, solve_s = (sum(part[i] for part in parts) for i in range(4))
-        return ModelSpeed(forward_s, moments_s + targets_s, score_s, pack_s, solve_s, measured, how)
-
-    def _layer(self, dim: int, rate: float) -> tuple[float, float, float, float]:
-        if (dim, rate) not in self._layers:
-            self._layers[dim, rate] = self._time(dim, rate)
-        return self._layers[dim, rate]
-
-    def _time(self, dim: int, rate: float) -> tuple[float, float, float, float]:
-        heard, sound = self._heard, self._heard.waveform
-        grid = FrameGrid(sound.sample_rate, max(1, round(sound.sample_rate / rate)), 400)
-        info = LayerInfo(0, "made-up", dim, grid)
-        n = grid.count(sound.samples.size)
-        targets = clip_targets(heard, heard, info, n, seed=0)
-        if rate not in self._targets:
-            self._targets[rate] = _least(lambda: clip_targets(heard, heard, info, n, seed=0), 2) / sound.duration_s
-        columns = columns_of("voiced")
-        states = self._rng.normal(size=(ROWS, dim)).astype(np.float32)
-        values = self._rng.normal(size=(ROWS, len(columns)))
-        sums = MomentAccumulator(dim, columns, np.zeros(dim), precision=self._settings.precision, block_rows=ROWS)
-        sums.add(states, values)
-        moments_s = _least(lambda: (Layer(info, states, "made-up"), sums.add(states, values))) / ROWS * rate
-        moments = sums.moments()
-        pack_s = len(USUAL) * _least(lambda: moments + sums.moments(), 2)
-        layer = Layer(info, np.resize(states, (n, dim)), sound.clip_id)
-        scorer = ShardScorer(self._plan, "l0", {0: self._probes(dim)})
-        scorer.begin()
-        scorer.add(self._clip, layer, targets)
-        score_s = _least(lambda: scorer.add(self._clip, layer, targets)) / sound.duration_s
-        return moments_s, score_s, pack_s, self._solve(moments)
-
-    def _solve(self, moments: Moments) -> float:
-        pools = [moments.select(domain_columns(domain)) for domain in DOMAINS]
-        kept = pools[-1]
-
-        def solve() -> None:
-            whole = decompose(kept + kept)
-            if self._settings.probe == "ridge":
-                path_errors(whole, kept + kept)
-                whole.ridge(1.0)
-
-        return _least(solve, 2)
-
-    def _probes(self, dim: int) -> LayerProbes:
-        sets: dict[tuple[str, Domain], ProbeSet] = {}
-        for domain in DOMAINS:
-            columns = domain_columns(domain)
-            names = dict.fromkeys([train_set(role, "l0") for role in ROLES])
-            names |= dict.fromkeys(f"lang:l{i}" for i in range(self._n_sources))
-            weights, row = self._rng.normal(size=(dim, len(columns))), np.zeros(len(columns))
-            probe = FittedProbe(columns, np.zeros(dim), weights, row, row, row, dim, 1.0)
-            sets |= {(name, domain): ProbeSet(probe, 1, 1, None) for name in names}
-        return LayerProbes(np.zeros(dim), sets)
-
-
-class _Nowhere:
-    """The source of a clip that nobody reads."""
-
-    def read(self, clip_id: str, *, sample_rate: int | None) -> Waveform:
-        raise DataError(clip_id, "has no sound")
-
-    def describe(self) -> str:
-        return "nowhere"
-
-    def stamp(self) -> str:
-        return "nowhere"

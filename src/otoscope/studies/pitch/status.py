@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from otoscope.errors import SpecError
 from otoscope.store import check_arrays, lock_holder, locked, read_about, read_json, read_table, slug
 from otoscope.studies.pitch.cells import Cells, read_header
 from otoscope.studies.pitch.ledger import LOCK, cells_path, part_path, probes_path, shifts_path
-from otoscope.studies.pitch.plan import LEARNT, plan_token
+from otoscope.studies.pitch.plan import LEARNT, part_of, plan_token
 
 __all__ = ["Count", "ModelStatus", "Problem", "RunStatus", "run_status", "verify_run"]
 
@@ -88,7 +87,11 @@ class RunStatus:
     seconds_per_clip : float or None
         Of one model in one process, by the latest shards; None where the journal says nothing.
     processes : int
-        That took part in the latest shards.
+        That were to share the work when the run was last begun.
+    part : (int, int)
+        Which part of how many the run was last asked for.
+    part_done : bool
+        Whether that part has nothing left to do before it is merged.
     left_s : float or None, seconds
         Until all clips have gone through all models, at that speed.
     """
@@ -102,6 +105,8 @@ class RunStatus:
     worker: str | None
     seconds_per_clip: float | None
     processes: int
+    part: tuple[int, int]
+    part_done: bool
     left_s: float | None
 
     def describe(self) -> dict[str, Any]:
@@ -138,6 +143,8 @@ class _Books:
     """What a run directory says of its clips and models."""
 
     def __init__(self, folder: Path) -> None:
+        if not folder.exists():
+            raise SpecError(f"{folder}: there is no such folder; name a run directory")
         if not (folder / "run.json").exists():
             raise SpecError(f"{folder}: is not a run: it has no run.json; `otoscope pitch run --out` makes one")
         self.folder = folder
@@ -151,6 +158,25 @@ class _Books:
     def finished(self, model: str) -> bool:
         """Say whether a model is finished for the languages that the run has now."""
         return self.done.get(model, {}).get("plan") == plan_token(self.about)
+
+    def part_done(self, part: tuple[int, int]) -> bool:
+        """Say whether a part of the pass that is under way is done."""
+        for splits in (LEARNT, ("test",)):
+            places: dict[str, tuple[str, Split]] = {
+                shard: (code, split)
+                for (code, split), shards in self.shards.items()
+                if split in splits
+                for shard in shards
+            }
+            if all(self._stands(model, places, list(places)) for model in self.models):
+                continue  # that pass is over
+            return all(self._stands(model, places, part_of(sorted(places), part)) for model in self.models)
+        return False
+
+    def _stands(self, model: str, places: Mapping[str, tuple[str, Split]], shards: Sequence[str]) -> bool:
+        folded = {place: cells_path(self.folder, model, *place) for place in set(places.values())}
+        there = {place for place, path in folded.items() if read_header(path) is not None}
+        return all(places[s] in there or read_header(part_path(folded[places[s]], s)) is not None for s in shards)
 
     def files(self, model: str, code: str, split: Split) -> Iterator[tuple[Path, Cells, int]]:
         """Give the files that stand for a language and split, with the clips that each is about."""
@@ -206,7 +232,10 @@ def run_status(folder: Path) -> RunStatus:
         models.append(
             ModelStatus(name, learnt, Count(len(there), len(probes)), tested, failures, books.finished(name), n_bytes)
         )
-    speeds, processes = _speeds(folder)
+    speeds = _speeds(folder)
+    made_with = books.about.get("made_with", {})
+    processes = len(made_with.get("devices", ["cpu"]))
+    part = tuple(made_with.get("part", (1, 1)))
     known = [speeds[name] for name in left if name in speeds]
     usual = sum(known) / len(known) if known else None
     remaining = None
@@ -222,15 +251,17 @@ def run_status(folder: Path) -> RunStatus:
         lock_holder(folder / LOCK),
         usual,
         processes,
+        (part[0], part[1]),
+        part != (1, 1) and books.part_done((part[0], part[1])),
         remaining,
     )
 
 
-def _speeds(folder: Path) -> tuple[dict[str, float], int]:
-    """Read from the journal the seconds per clip of each model, and how many processes worked lately."""
+def _speeds(folder: Path) -> dict[str, float]:
+    """Read from the journal the seconds per clip of each model."""
     path = folder / "journal" / "shards.jsonl"
     if not path.exists():
-        return {}, 0
+        return {}
     taken: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     lines: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines()[-RECENT_LINES:]:
@@ -241,9 +272,7 @@ def _speeds(folder: Path) -> tuple[dict[str, float], int]:
     for line in lines:
         taken[line["model"]][0] += line["wall_s"]
         taken[line["model"]][1] += line["clips"] + line["failures"]
-    latest = lines[-1]["at"] if lines else time.time()
-    processes = {line["process"] for line in lines if latest - line["at"] < 3 * max(60.0, line["wall_s"])}
-    return {name: wall_s / n for name, (wall_s, n) in taken.items() if n}, len(processes)
+    return {name: wall_s / n for name, (wall_s, n) in taken.items() if n}
 
 
 def verify_run(folder: Path) -> list[Problem]:
@@ -266,8 +295,9 @@ def verify_run(folder: Path) -> list[Problem]:
     RunConflictError
         If somebody is working there.
     """
+    books = _Books(folder)
     with locked(folder / LOCK):
-        return list(_problems(_Books(folder)))
+        return list(_problems(books))
 
 
 _AGAIN = "remove it and run the same command again"
