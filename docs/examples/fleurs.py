@@ -1,5 +1,7 @@
 """A part of FLEURS chosen in Python, and a run in two parts that are merged."""
 
+# ruff: noqa: T201
+
 from pathlib import Path
 
 from otoscope.corpora.fleurs import read_fleurs

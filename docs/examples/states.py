@@ -1,5 +1,7 @@
 """States of a checkpoint, written by `otoscope extract` and read again."""
 
+# ruff: noqa: T201
+
 import csv
 import subprocess
 from pathlib import Path

@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from otoscope.errors import DataError, SpecError
 
-__all__ = ["SILENCE_PEAK", "Waveform", "cut_segments", "read_audio", "read_audio_bytes", "resample", "shift_pitch"]
+__all__ = [
+    "SILENCE_PEAK",
+    "Waveform",
+    "cut_segments",
+    "read_audio",
+    "read_audio_bytes",
+    "resample",
+    "shift_pitch",
+    "why_undecodable",
+]
 
 SILENCE_PEAK = 1e-4  # -80 dB below full scale, after the mean is taken off
 _MOST_SEMITONES = 12
@@ -64,10 +73,12 @@ class Waveform:
             raise DataError(self.clip_id, "holds no samples")
         bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
         if bad:
+            are = "is" if bad == 1 else "are"
             first = int(np.flatnonzero(~np.isfinite(samples))[0])
             raise DataError(
                 self.clip_id,
-                f"{bad} of {samples.size} samples are NaN or infinite, the first at {first / self.sample_rate:.3f} s",
+                f"{bad} of {samples.size} samples {are} NaN or infinite, "
+                f"the first at {first / self.sample_rate:.3f} s",
             )
         if self.sample_rate <= 0:
             raise DataError(self.clip_id, f"sample_rate is {self.sample_rate} Hz; it must be above 0")
@@ -271,10 +282,12 @@ def read_audio(
             _check_last_page(file, clip_id)
     except OSError as error:
         raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
-    return _decode(path, clip_id, sample_rate, start_s, end_s)
+    return _decode(path, clip_id, sample_rate, start_s, end_s, name=None if clip_id == str(path) else str(path))
 
 
-def read_audio_bytes(data: bytes, *, clip_id: str, sample_rate: int | None = 16_000) -> Waveform:
+def read_audio_bytes(
+    data: bytes, *, clip_id: str, sample_rate: int | None = 16_000, name: str | None = None
+) -> Waveform:
     """Read the bytes of a sound file as one channel, as :func:`read_audio` reads the file.
 
     Parameters
@@ -285,6 +298,8 @@ def read_audio_bytes(data: bytes, *, clip_id: str, sample_rate: int | None = 16_
         Name of the clip in messages.
     sample_rate : int or None, hertz
         The rate wanted; None keeps the file's own.
+    name : str, optional
+        What the sound is called where it is, such as the name of a member of an archive, for messages.
 
     Returns
     -------
@@ -307,11 +322,37 @@ def read_audio_bytes(data: bytes, *, clip_id: str, sample_rate: int | None = 16_
     file = io.BytesIO(data)
     _check_last_page(file, clip_id)
     file.seek(0)
-    return _decode(file, clip_id, sample_rate, None, None)
+    return _decode(file, clip_id, sample_rate, None, None, name=name)
+
+
+def why_undecodable(error: Exception) -> str:
+    """Say why libsndfile cannot decode a sound.
+
+    Parameters
+    ----------
+    error : Exception
+        Of soundfile, or of the system.
+
+    Returns
+    -------
+    str
+        Without the name of the file, which soundfile puts before it.
+    """
+    said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    said = str(said).strip().removeprefix("Error : ").rstrip(".")
+    if "does not exist" in said:  # it does; libsndfile says so of what it takes for an MP3 and is none
+        return "holds no sound in a format that is known"
+    return said
 
 
 def _decode(
-    source: Path | BinaryIO, clip_id: str, sample_rate: int | None, start_s: float | None, end_s: float | None
+    source: Path | BinaryIO,
+    clip_id: str,
+    sample_rate: int | None,
+    start_s: float | None,
+    end_s: float | None,
+    *,
+    name: str | None,
 ) -> Waveform:
     import soundfile
 
@@ -323,10 +364,9 @@ def _decode(
             channels = file.read(last - first, dtype="float32", always_2d=True)
             rate, promised = file.samplerate, last - first
     except (soundfile.SoundFileError, OSError) as error:
-        said = str(error).rstrip(".")
-        if "does not exist" in said:  # it does; libsndfile says so of what it takes for an MP3 and is none
-            said = "holds no sound in a format that is known"
-        raise DataError(clip_id, f"cannot be decoded: {said}") from error
+        raise DataError(
+            clip_id, f"cannot be decoded: {f'{name}: ' if name else ''}{why_undecodable(error)}"
+        ) from error
     if len(channels) < promised:
         raise DataError(clip_id, f"truncated: {promised} samples are promised and {len(channels)} can be decoded")
     mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float64)
@@ -341,8 +381,8 @@ def _check_file(path: Path, clip_id: str) -> None:
         raise DataError(clip_id, "no such file") from None
     except OSError as error:
         raise DataError(clip_id, f"cannot be opened: {error.strerror}") from error
-    except ValueError as error:  # a zero byte in the path
-        raise DataError(clip_id, f"cannot be opened: {error}") from error
+    except ValueError as error:
+        raise DataError(clip_id, "cannot be opened: the path holds a zero byte") from error
     if path.is_dir():
         raise DataError(clip_id, "is a folder; a sound file is needed")
     if size == 0:

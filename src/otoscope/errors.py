@@ -12,7 +12,8 @@ out. All arguments are positional, so that an exception survives pickling betwee
     ├── UnitError (ValueError)            a quantity in the wrong unit
     ├── MergeError (ValueError)           statistics that may not be added to each other
     ├── DataError (ValueError)            one clip that cannot be used, and why
-    │   └── AlignmentError                a clip whose clocks do not meet
+    │   ├── AlignmentError                a clip whose clocks do not meet
+    │   └── PassingError                  a clip that cannot be used now, and may be another time
     ├── LeakageError (ValueError)         a group on two sides of a split
     ├── UndefinedMetricError (ValueError) a score that has no value on these data
     └── MissingExtraError (ImportError)   an optional package that is not installed
@@ -27,6 +28,7 @@ __all__ = [
     "MergeError",
     "MissingExtraError",
     "OtoscopeError",
+    "PassingError",
     "RunConflictError",
     "SourceGoneError",
     "SpecError",
@@ -81,6 +83,10 @@ class DataError(OtoscopeError, ValueError):
 
 class AlignmentError(DataError):
     """The clocks of a clip's labels and its states do not meet."""
+
+
+class PassingError(DataError):
+    """One clip cannot be used now, and may be another time: memory did not suffice."""
 
 
 class LeakageError(OtoscopeError, ValueError):

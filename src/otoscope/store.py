@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ __all__ = [
 Row = Mapping[str, object]
 _LEFTOVER = ".part-"
 _DIGEST, _DIGITS = "sha256", 16
+_LOOKS = 20  # at a lock, before it is said to be held
 _DIGESTED = re.compile(r".*-[0-9a-f]{8}")
 
 
@@ -166,15 +168,22 @@ def locked(path: Path) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            who = file.read().strip() or "another process"
-            raise RunConflictError(f"{path.parent.parent}: {who} is working here; wait for it, or stop it") from None
-        except OSError:  # a file system without locks
-            yield
-            return
+        for attempt in range(_LOOKS):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt + 1 < _LOOKS:  # somebody may only be looking, see lock_holder
+                    time.sleep(0.02)
+                    continue
+                file.seek(0)
+                who = file.read().strip() or "another process"
+                raise RunConflictError(
+                    f"{path.parent.parent}: {who} is working here; wait for it, or stop it"
+                ) from None
+            except OSError:  # a file system without locks
+                yield
+                return
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}\n")
         file.flush()

@@ -123,7 +123,7 @@ def test_languages_restrict_what_is_read(roots):
     whole = read_fleurs(roots["archives"])
     assert read_fleurs(roots["archives"], languages=["tonal"]).clips == whole.only(["yo_ng"]).clips
     assert open_corpus(f"fleurs:{roots['archives']}", languages=["western"]).languages == ("en_us",)
-    with pytest.raises(SpecError, match=r"did you mean en_us\?"):
+    with pytest.raises(SpecError, match=r"did you mean 'en_us'\?"):
         read_fleurs(roots["archives"], languages=["english"])
     with pytest.raises(SpecError, match="there is no language 'de_de'"):
         read_fleurs(roots["archives"], languages=["de_de"])

@@ -1,5 +1,4 @@
 import os
-import re
 import struct
 from functools import partial
 from pathlib import Path
@@ -115,7 +114,7 @@ def test_resampling_needs_a_rate_above_zero():
         (np.zeros((2, 5), np.float32), r"shape \(2, 5\); one channel"),
         (np.zeros(5), "float64 of shape"),
         (np.zeros(0, np.float32), "holds no samples"),
-        (np.array([0, np.inf], np.float32), "1 of 2 samples are NaN or infinite, the first at 0.000 s"),
+        (np.array([0, np.inf], np.float32), "1 of 2 samples is NaN or infinite, the first at 0.000 s"),
     ],
 )
 def test_a_waveform_is_finite_mono_float32(samples, reason):
@@ -164,7 +163,7 @@ def empty_file(folder):
 BROKEN = {
     "missing": (lambda folder: folder / "missing.wav", "no such file"),
     "below a file": (lambda folder: text_file(folder) / "a.wav", "cannot be opened: Not a directory"),
-    "zero byte in the path": (lambda folder: folder / "a\0b.wav", "cannot be opened: .*null byte"),
+    "zero byte in the path": (lambda folder: folder / "a\0b.wav", "cannot be opened: the path holds a zero byte"),
     "folder": (folder_named_like_a_file, "is a folder; a sound file is needed"),
     "empty": (empty_file, r"the file is empty \(0 bytes\)"),
     "text": (text_file, "cannot be decoded: .*Format not recognised"),
@@ -186,7 +185,7 @@ BROKEN = {
         "truncated: 80000 samples are promised and [0-9]+ can be decoded",
     ),
     "flawed FLAC": (flawed_flac, "cannot be decoded"),
-    "NaN": (nan_file, "1 of 16000 samples are NaN or infinite, the first at 0.500 s"),
+    "NaN": (nan_file, "1 of 16000 samples is NaN or infinite, the first at 0.500 s"),
     "rate of zero": (rateless_file, "cannot be decoded"),
 }
 
@@ -258,9 +257,16 @@ def test_bytes_and_files_fail_with_the_same_words(tmp_path, kind):
     for data in (b"", b"no sound", whole[:30], whole[: len(whole) // 2], whole[:-10]):
         path.write_bytes(data)
         said = []
-        for read in (partial(read_audio, path), partial(read_audio_bytes, data)):
+        for read in (partial(read_audio, path), partial(read_audio_bytes, data, name=str(path))):
             try:
                 said.append(read(clip_id="x").digest())
             except DataError as error:
-                said.append(re.sub(r"(Error opening ).*?: ", r"\1", str(error)))
+                said.append(str(error))
         assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a.wav in train.tar.gz", "a.wav in train.tar.gz: "), (None, "")])
+def test_bytes_that_are_no_sound_are_called_by_their_name(name, shown):
+    with pytest.raises(DataError) as caught:
+        read_audio_bytes(b"no sound at all", clip_id="en_us/train/a", name=name)
+    assert str(caught.value) == f"en_us/train/a: cannot be decoded: {shown}Format not recognised"

@@ -11,6 +11,7 @@ from otoscope.errors import AlignmentError, DataError, MissingExtraError, Otosco
 ARGUMENTS = {
     "AlignmentError": ("fleurs/zu/12", "no frame is covered"),
     "DataError": ("fleurs/zu/12", "holds no samples"),
+    "PassingError": ("fleurs/zu/12", "memory did not suffice"),
     "MissingExtraError": ("gflanguages", "pip install 'otoscope[demo]'"),
 }
 PARENTS = {
@@ -22,6 +23,7 @@ PARENTS = {
     "MergeError": (OtoscopeError, ValueError),
     "DataError": (OtoscopeError, ValueError),
     "AlignmentError": (DataError, ValueError),
+    "PassingError": (DataError, ValueError),
     "LeakageError": (OtoscopeError, ValueError),
     "UndefinedMetricError": (OtoscopeError, ValueError),
     "MissingExtraError": (OtoscopeError, ImportError),

@@ -14,6 +14,7 @@ from otoscope.cli.shared import (
     JsonFlag,
     console,
     counted,
+    left_out,
     print_json,
     progress_bar,
     say_failures,
@@ -185,6 +186,7 @@ def check(
             {
                 "corpus": opened.name,
                 "notes": list(opened.notes),
+                "left_out": len(opened.failures),
                 "parts": [asdict(part) for part in found.parts],
                 "findings": [asdict(finding) for finding in found.findings],
             }
@@ -201,7 +203,9 @@ def _print_check(opened: Corpus, found: Check) -> None:
     rows = [{**asdict(part), "hours": f"{part.hours:.2f}"} for part in found.parts]
     if all(row["split"] is None for row in rows):
         rows = [{key: value for key, value in row.items() if key != "split"} for row in rows]
-    counts = {"clips", "hours", "male", "female", "sentences", "findings"}
+    if not any(part.left_out for part in found.parts):
+        rows = [{key: value for key, value in row.items() if key != "left_out"} for row in rows]
+    counts = {"clips", "hours", "male", "female", "sentences", "left_out", "findings"}
     _print_table(f"{opened.name}: {counted(len(opened.clips), 'clip')}", rows, counts)
     for note in opened.notes:
         typer.echo(note)
@@ -218,4 +222,4 @@ def _print_check(opened: Corpus, found: Check) -> None:
         if n > SHOWN_FAILURES:
             typer.echo(f"and {n - SHOWN_FAILURES} more of {severity} {kind.replace('_', ' ')} (all with --json)")
     said = ", ".join(counted(found.count(severity), severity) for severity in ("error", "warning", "note"))
-    typer.echo(said)
+    typer.echo(said + (f"; {left_out(len(opened.failures))}" if opened.failures else ""))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from otoscope.cli.shared import JsonFlag, console, counted, print_json, words
 from otoscope.errors import SpecError
+
+if TYPE_CHECKING:
+    from otoscope.corpora.languages import Kind
 
 __all__ = ["languages"]
 
@@ -32,14 +35,15 @@ def languages(
 
     coded = read_typology(typology)
     codes = tuple(coded.table)
-    for asked in (tone, region):
-        wanted = words(asked)
+    kinds: tuple[tuple[Kind, list[str] | None], ...] = (("tone_type", words(tone)), ("region", words(region)))
+    for kind, wanted in kinds:
         if wanted is not None:
-            of_kind = expand_languages(wanted, tuple(coded.table), typology=coded)
+            of_kind = expand_languages(wanted, tuple(coded.table), typology=coded, kind=kind)
             codes = tuple(code for code in codes if code in of_kind)
     if not codes:
         raise SpecError(
-            f"languages: none of {', '.join(region or ())} is {', '.join(tone or ())}; ask for one of them alone"
+            f"languages: none of {', '.join(words(region) or ())} is {', '.join(words(tone) or ())}; ask for one of "
+            "them alone"
         )
     rows = [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -63,8 +64,13 @@ def _root(
     """Take what stands before the verb."""
 
 
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the program: exit code 0 when done, 1 when done with failures listed, 2 when it cannot be done as asked."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except OtoscopeError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from otoscope.cli.shared import JsonFlag, console, counted, print_json
+from otoscope.cli.starting import quick_start
 
 if TYPE_CHECKING:
     from otoscope.representations.upstreams.checking import CheckpointReport
@@ -117,9 +118,12 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """Open a checkpoint, let it hear noise, and say what it is and whether it keeps what it says."""
+    from otoscope.representations.registry import open_model
     from otoscope.representations.upstreams.checking import check_checkpoint
 
-    report = check_checkpoint(model, device=device)
+    with quick_start():
+        opened = open_model(model, device=device)
+    report = check_checkpoint(opened)
     if as_json:
         print_json(report.as_dict())
     else:
@@ -143,8 +147,11 @@ def _print_report(report: CheckpointReport) -> None:
         "licence": report.licence,
         "weights": f"{report.n_parameters / 1e6:.3g} million, {report.n_bytes / 1e6:.3g} MB on disk",
         "settings": settings,
-        "clock": f"a state every {1000 * grid.hop / rate:g} ms, each hears {1000 * grid.receptive_field / rate:g} ms "
+        "clock": f"a state every {1000 * grid.hop / rate:g} ms, made from "
+        f"{1000 * grid.receptive_field / rate:g} ms by the convolutions "
         f"({grid.hop} and {grid.receptive_field} samples at {rate} Hz, from {grid.start})",
+        "blocks": "by attention each state hears "
+        + ("the whole clip" if report.window_s is None else f"its window of {report.window_s:g} s"),
         "frames": f"counted at {counted(len(report.lengths), 'length')}: "
         + (f"wrong at {', '.join(map(str, report.wrong_lengths))} samples" if report.wrong_lengths else "all right"),
         "library": _gap(

@@ -5,7 +5,7 @@ member is noted, and so are points from which decompression can begin in the mid
 that any clip can be read at any time, by any later process, for the cost of a few megabytes of decompression.
 
 Only plain files count as members, and only by the last part of their path: links, devices, folders, absolute paths
-and paths with ``..`` have no effect.
+and paths with ``..`` have no effect. Neither have files whose name is not UTF-8, or is longer than a file's can be.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from otoscope.corpora.tar_headers import open_tar, usable_name
+from otoscope.corpora.wording import counted, problem_of
 from otoscope.errors import DataError, SpecError
 from otoscope.store import atomic_path, cache_root, read_json, write_json
 
@@ -104,29 +106,38 @@ class Scan:
         try:
             with (
                 gzip.open(self.path) as stream,
-                tarfile.open(fileobj=cast("Any", _ToTheLastByte(stream)), mode="r|", bufsize=BLOCK) as tar,
+                open_tar(cast("Any", _ToTheLastByte(stream)), block=BLOCK) as tar,
             ):
                 for member in tar:
                     if member.type not in _PLAIN or member.issparse():
                         continue
                     data = _pass_over(tar, member, keep=with_data and member.size <= MOST_BYTES)
                     name = PurePosixPath(member.name).name
-                    if name and name not in members:
+                    if usable_name(name) and name not in members:
                         members[name] = (member.offset_data, member.size)
                         yield name, data
                 while block := stream.read(BLOCK):  # the checksum is at the end
                     if block.strip(b"\0"):
-                        truncated = f"what comes after its first {len(members)} files is no archive"
+                        truncated = f"what comes after its first {counted(len(members), 'file')} is no archive"
         except EOFError:
             truncated = "the archive ends too early"
         except tarfile.ReadError as error:
             if "unexpected end" in str(error):
                 truncated = "the archive ends too early"
             else:
-                damaged = f"the archive is damaged: {error}"
+                damaged = f"the archive is damaged: {_what_is_wrong(error)}"
         except (zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
-            damaged = f"the archive is damaged: {error}"
+            damaged = f"the archive is damaged: {_what_is_wrong(error)}"
         self.table = Table(members, truncated, damaged)
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Say in words what the libraries say in numbers and bytes."""
+    if isinstance(error, gzip.BadGzipFile):
+        return "its checksum is wrong" if "check" in str(error) else "it is no gzip file"
+    if isinstance(error, zlib.error) or "while decompressing" in str(error):  # tarfile quotes zlib
+        return f"it cannot be decompressed ({str(error).rpartition(': ')[2]})"
+    return problem_of(error)
 
 
 class _ToTheLastByte:
@@ -264,10 +275,10 @@ def read_member(path: Path, name: str, *, clip_id: str) -> bytes:
     except FileNotFoundError:
         raise DataError(clip_id, f"there is no archive {path}") from None
     except (OSError, zlib.error) as error:
-        raise DataError(clip_id, f"{path.name}: cannot be read: {error}; get {path} again") from error
+        raise DataError(clip_id, f"{path.name}: cannot be read: {_what_is_wrong(error)}; get {path} again") from error
     if len(data) != place[1]:
         raise DataError(
-            clip_id, f"{path.name}: {name} has {place[1]} bytes and {len(data)} can be read; get it again"
+            clip_id, f"{path.name}: {name} has {counted(place[1], 'byte')} and {len(data)} can be read; get it again"
         )
     return data
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from otoscope.audio import Waveform
+from otoscope.corpora.wording import some_of
 from otoscope.errors import DataError, LeakageError, SpecError
 
 __all__ = ["SPLITS", "Clip", "ClipSource", "Corpus", "Failure", "HasDuration", "Split"]
@@ -266,7 +267,7 @@ class Corpus:
         wanted = set(languages)
         missing = sorted(wanted - set(self.languages))
         if missing:
-            raise SpecError(f"{self.name}: has no language {', '.join(missing)}; it has {', '.join(self.languages)}")
+            raise SpecError(f"{self.name}: has no language {', '.join(missing)}; it has {some_of(self.languages)}")
         kept = tuple(clip for clip in self.clips if clip.language in wanted)
         return Corpus(self.name, kept, self.licence, self.citation, self.failures, self.notes)
 

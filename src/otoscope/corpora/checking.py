@@ -8,6 +8,7 @@ where it is only good to know.
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,10 +23,11 @@ import numpy as np
 from otoscope.audio import Waveform, read_audio_bytes
 from otoscope.corpora.archives import MOST_BYTES, Scan, table_of
 from otoscope.corpora.base import SPLITS, Clip, Corpus, Split
-from otoscope.corpora.fleurs import IN_TWO_SPLITS, SAMPLE_RATE
+from otoscope.corpora.fleurs import IN_TWO_SPLITS, NO_SOUND, SAMPLE_RATE
 from otoscope.corpora.fleurs_sizes import fleurs_sizes
 from otoscope.corpora.fleurs_sources import ArchiveMember, ArchivePlace, ParquetCell
 from otoscope.corpora.languages import languages
+from otoscope.corpora.wording import counted, problem_of, some_of
 from otoscope.errors import DataError, OtoscopeError
 
 __all__ = ["Check", "Finding", "PartSummary", "Severity", "check_audio"]
@@ -38,6 +40,8 @@ CLIPPED_AT = 0.999  # of full scale
 CLIPPED_SHARE = 1e-3  # of the samples
 SIZE_TOLERANCE = 0.02  # the known numbers of recordings have three digits
 Progress = Callable[[int, int, str], None]
+_Part = tuple[str, Split | None]
+_PART = re.compile(rf"([^/ ]+)/(?:audio/)?({'|'.join(SPLITS)})(?:/|\.tsv|\.tar\.gz)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,10 @@ class PartSummary:
         Clips.
     sentences : int or None
         Different ones; None where the corpus does not say.
+    left_out : int
+        Recordings that the corpus names and cannot use, so that they are no clips.
     findings : int
-        Errors and warnings about these clips.
+        Errors and warnings about these clips, about what was left out, and about their table and archive.
     """
 
     language: str
@@ -91,6 +97,7 @@ class PartSummary:
     male: int
     female: int
     sentences: int | None
+    left_out: int
     findings: int
 
 
@@ -172,7 +179,7 @@ def check_audio(corpus: Corpus, *, processes: int = 1, progress: Progress | None
         for clip in clips:
             findings += by_clip[clip.clip_id].findings
             findings += [*short.get(clip.clip_id, ()), *duplicates.get(clip.clip_id, ()), *_about_row(clip)]
-    return Check(tuple(findings), tuple(_summaries(by_language, ordered, findings)))
+    return Check(tuple(findings), tuple(_summaries(corpus, ordered, findings)))
 
 
 def _by_language(
@@ -224,24 +231,26 @@ def _stream(
         for member, data in scan:
             clip = waiting.pop(member, None)
             if clip is not None:
-                yield _hear(clip, partial(_decoded, clip.clip_id, data), rate)
+                shown = f"{member} in {path.name}"
+                yield _hear(clip, partial(_decoded, clip.clip_id, data, shown), rate)
         table = table_of(path, scan=scan)
         if table.damaged:
             whole.append(Finding(name, "damaged_archive", "error", f"{table.damaged}; get it again"))
         if table.truncated:
-            more = f"{len(waiting)} of {len(members)} recordings are lost; get it again"
+            lost = f"{'is' if len(waiting) == 1 else 'are'} lost"
+            more = f"{len(waiting)} of {counted(len(members), 'recording')} {lost}; get it again"
             whole.append(Finding(name, "truncated_archive", "error", f"{table.truncated}: {more}"))
     except (OSError, OtoscopeError) as error:
         reason = "its archive cannot be read"
-        whole.append(Finding(name, "unreadable_archive", "error", str(error)))
+        whole.append(Finding(name, "unreadable_archive", "error", problem_of(error)))
     for clip in waiting.values():
         yield _Heard(clip.clip_id, 0.0, "", (Finding(clip.clip_id, "missing", "error", reason),))
 
 
-def _decoded(clip_id: str, data: bytes | None) -> Waveform:
+def _decoded(clip_id: str, data: bytes | None, name: str) -> Waveform:
     if data is None:
-        raise DataError(clip_id, f"has more than {MOST_BYTES} bytes")
-    return read_audio_bytes(data, clip_id=clip_id, sample_rate=None)
+        raise DataError(clip_id, f"{name} has more than {MOST_BYTES} bytes")
+    return read_audio_bytes(data, clip_id=clip_id, sample_rate=None, name=name)
 
 
 def _hear(clip: Clip, read: Callable[[], Waveform], rate: int | None) -> _Heard:
@@ -268,7 +277,7 @@ def _about_sound(clip: Clip, waveform: Waveform, rate: int | None) -> Iterator[F
     if clip.duration_s is not None:
         said = round(clip.duration_s * waveform.sample_rate)
         if said != waveform.samples.size:
-            message = f"has {waveform.samples.size} samples; the table says {said}"
+            message = f"has {counted(waveform.samples.size, 'sample')}; the table says {said}"
             yield Finding(clip.clip_id, "other_length", "warning", message)
 
 
@@ -315,8 +324,25 @@ def _duplicates(clips: Iterable[Clip], heard: Mapping[str, Sequence[_Heard]]) ->
     return found
 
 
+def _part_of(where: str) -> _Part | None:
+    """Say of which split of which language a clip, a line of a table, a table or an archive is, by its name."""
+    found = _PART.match(where)
+    return (found[1], next(split for split in SPLITS if split == found[2])) if found else None
+
+
 def _left_out(corpus: Corpus) -> Iterator[Finding]:
+    """Give what the corpus could not use; of an archive that is not there, one finding for all its recordings."""
+    lost = Counter(_part_of(each.clip_id) for each in corpus.failures if each.reason.startswith(NO_SOUND))
     for failure in corpus.failures:
+        if failure.reason.startswith(NO_SOUND) and (part := _part_of(failure.clip_id)):
+            if n := lost.pop(part, 0):
+                code, split = part
+                are = "is" if n == 1 else "are"
+                message = (
+                    f"is not there, and no folder audio/{split}/: {counted(n, 'recording')} {are} left out; get it"
+                )
+                yield Finding(f"{code}/audio/{split}.tar.gz", "missing_archive", "error", message)
+            continue
         kind = "sentence_in_two_splits" if failure.reason.startswith(IN_TWO_SPLITS) else "left_out"
         yield Finding(failure.clip_id, kind, "error", failure.reason)
 
@@ -325,42 +351,54 @@ def _about_fleurs(corpus: Corpus) -> Iterator[Finding]:
     there = set(corpus.languages)
     absent = [code for code in languages() if code not in there]
     if absent:
-        shown = ", ".join(absent[:12]) + (f" and {len(absent) - 12} more" if len(absent) > 12 else "")
-        yield Finding(
-            "fleurs", "absent_languages", "note", f"{len(absent)} of {len(languages())} are absent: {shown}"
+        are = "is" if len(absent) == 1 else "are"
+        message = f"{len(absent)} of {len(languages())} {are} absent: {some_of(absent)}"
+        yield Finding("fleurs", "absent_languages", "note", message)
+    unknown = [code for code in corpus.languages if code not in fleurs_sizes() or not fleurs_sizes()[code].seen]
+    if unknown:
+        message = (
+            f"for {len(unknown)} of {counted(len(corpus.languages), 'language')} it is not known how many recordings "
+            f"FLEURS has, so their numbers were not compared: {some_of(unknown)}"
         )
+        yield Finding("fleurs", "size_unknown", "note", message)
+    lost = {_part_of(failure.clip_id) for failure in corpus.failures if failure.reason.startswith(NO_SOUND)}
     counts = Counter(clip.language for clip in corpus.clips)
     splits = Counter((clip.language, clip.split) for clip in corpus.clips)
     for code in corpus.languages:
         missing = [split for split in SPLITS if not splits[code, split]]
-        if missing:
-            yield Finding(code, "missing_split", "warning", f"has no clip in {', '.join(missing)}")
+        if unsaid := [split for split in missing if (code, split) not in lost]:
+            yield Finding(code, "missing_split", "warning", f"has no clip in {', '.join(unsaid)}")
         size = fleurs_sizes().get(code)
         if size is not None and size.seen and not missing:
             expected = size.n_recordings
             if abs(counts[code] - expected) > SIZE_TOLERANCE * expected:
-                message = f"has {counts[code]} recordings; FLEURS has about {expected} in this language"
+                message = f"has {counted(counts[code], 'recording')}; FLEURS has about {expected} in this language"
                 yield Finding(code, "other_size", "warning", message)
 
 
 def _summaries(
-    clips: Mapping[str, list[Clip]], heard: Mapping[str, Sequence[_Heard]], findings: Iterable[Finding]
+    corpus: Corpus, heard: Mapping[str, Sequence[_Heard]], findings: Iterable[Finding]
 ) -> Iterator[PartSummary]:
-    counted = Counter(finding.where for finding in findings if finding.severity != "note")
-    for code, of_language in clips.items():
-        lengths_s = {found.clip_id: found.length_s for found in heard[code]}
-        for split in (*SPLITS, None):
-            part = [clip for clip in of_language if clip.split == split]
-            if not part:
-                continue
-            sentences = {clip.groups["sentence"] for clip in part if "sentence" in clip.groups}
-            yield PartSummary(
-                language=code,
-                split=split,
-                clips=len(part),
-                hours=sum(lengths_s[clip.clip_id] for clip in part) / 3600,
-                male=sum(clip.gender == "male" for clip in part),
-                female=sum(clip.gender == "female" for clip in part),
-                sentences=len(sentences) or None,
-                findings=sum(counted[clip.clip_id] for clip in part),
-            )
+    parts: dict[_Part, list[Clip]] = {}
+    for clip in corpus.clips:
+        parts.setdefault((clip.language, clip.split), []).append(clip)
+    of_clip = {clip.clip_id: part for part, clips in parts.items() for clip in clips}
+    like_fleurs = corpus.name == "fleurs" or corpus.name.startswith("espeak:")  # others name their clips as they like
+    left_out = Counter(_part_of(failure.clip_id) for failure in corpus.failures if like_fleurs)
+    about = Counter(of_clip.get(each.where) or _part_of(each.where) for each in findings if each.severity != "note")
+    lengths_s = {found.clip_id: found.length_s for of_language in heard.values() for found in of_language}
+    order: list[Split | None] = [*SPLITS, None]
+    named = [part for part in {**parts, **left_out} if part is not None]
+    for part in sorted(named, key=lambda part: (part[0], order.index(part[1]))):
+        clips = parts.get(part, [])
+        yield PartSummary(
+            language=part[0],
+            split=part[1],
+            clips=len(clips),
+            hours=sum(lengths_s[clip.clip_id] for clip in clips) / 3600,
+            male=sum(clip.gender == "male" for clip in clips),
+            female=sum(clip.gender == "female" for clip in clips),
+            sentences=len({clip.groups["sentence"] for clip in clips if "sentence" in clip.groups}) or None,
+            left_out=left_out[part],
+            findings=about[part],
+        )

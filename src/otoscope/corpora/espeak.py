@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from otoscope.corpora.base import SPLITS, Clip, Corpus, Failure, Split
 from otoscope.corpora.espeak_plan import SUPPORTED, Voice, readings_of, sentence_key, sentence_split, voices_of
 from otoscope.corpora.files import AudioFile
 from otoscope.corpora.sentences import find_package, join_phrases, phrases, read_passages
+from otoscope.corpora.wording import counted, did_you_mean, some_of
 from otoscope.errors import SpecError
 from otoscope.store import atomic_path, read_json, write_json, write_text
 
@@ -144,7 +145,6 @@ def _put(building: Path, folder: Path, codes: Sequence[str], seed: int) -> bool:
 
 
 def _chosen(languages: int | Sequence[str]) -> tuple[str, ...]:
-    supported = ", ".join(SUPPORTED)
     if isinstance(languages, int):
         if not 1 <= languages <= len(SUPPORTED):
             raise SpecError(f"make_demo: {languages} languages are wanted; from 1 to {len(SUPPORTED)} can be spoken")
@@ -152,8 +152,10 @@ def _chosen(languages: int | Sequence[str]) -> tuple[str, ...]:
     codes = (languages,) if isinstance(languages, str) else tuple(languages)
     unknown = [code for code in codes if code not in SUPPORTED]
     if unknown or not codes:
+        meant = " ".join(filter(None, (did_you_mean(code, SUPPORTED) for code in unknown)))
         raise SpecError(
-            f"make_demo: cannot speak {', '.join(unknown) or 'no language at all'}; choose from {supported}"
+            f"make_demo: cannot speak {', '.join(unknown) or 'no language at all'}; "
+            f"{f'{meant} Choose' if meant else 'choose'} from {some_of(tuple(SUPPORTED))}"
         )
     return tuple(code for code in SUPPORTED if code in codes)
 
@@ -170,8 +172,16 @@ def _is_there(folder: Path, codes: Sequence[str], seed: int) -> bool:
     for name, value in wanted.items():
         found = about.get(name) if isinstance(about, dict) else None
         if found != value:
-            raise SpecError(f"{folder}: is a demo corpus with {name} {found}, wanted is {value}; {way_out}")
+            raise SpecError(
+                f"{folder}: is a demo corpus with {name} {_said(found)}, wanted is {_said(value)}; {way_out}"
+            )
     return True
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        return some_of([str(each) for each in cast("list[object]", value)])
+    return "unknown" if value is None else str(value)
 
 
 def _about(codes: Sequence[str], seed: int, engines: Sequence[str]) -> dict[str, object]:
@@ -348,7 +358,7 @@ def read_espeak(folder: Path) -> Corpus:
                 else:
                     failures.append(clip)
     if not clips:
-        raise SpecError(f"{folder}: no clip can be used ({len(failures)} failures); make the corpus again")
+        raise SpecError(f"{folder}: no clip can be used ({counted(len(failures), 'failure')}); make the corpus again")
     return Corpus(f"espeak:{folder}", tuple(clips), LICENCE, CITATION, tuple(failures))
 
 

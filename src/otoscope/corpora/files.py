@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from otoscope.audio import Waveform, read_audio
+from otoscope.audio import Waveform, read_audio, why_undecodable
 from otoscope.errors import DataError
 
 __all__ = ["AudioFile", "format_seconds", "stretch"]
@@ -100,7 +100,9 @@ class AudioFile:
         try:
             about = soundfile.info(self.path)
         except (soundfile.SoundFileError, OSError) as error:
-            reason = f"cannot be decoded: {error}" if self.path.is_file() else "no such file"
+            reason = (
+                f"cannot be decoded: {self.path}: {why_undecodable(error)}" if self.path.is_file() else "no such file"
+            )
             raise DataError(clip_id, reason) from error
         return about.frames / about.samplerate - start_s
 

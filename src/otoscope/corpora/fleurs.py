@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from otoscope.corpora import layout
@@ -32,9 +32,19 @@ from otoscope.corpora.fleurs_parquet import read_parquet_rows
 from otoscope.corpora.fleurs_sources import ArchiveMember, HubArchive, LocalArchive, NamedFile, ParquetCell
 from otoscope.corpora.languages import expand_languages, is_language_code, languages
 from otoscope.corpora.typology import Typology
+from otoscope.corpora.wording import counted
 from otoscope.errors import SpecError
 
-__all__ = ["CITATION", "IN_TWO_SPLITS", "LICENCE", "SAMPLE_RATE", "configs_in", "read_fleurs", "sentence_key"]
+__all__ = [
+    "CITATION",
+    "IN_TWO_SPLITS",
+    "LICENCE",
+    "NO_SOUND",
+    "SAMPLE_RATE",
+    "configs_in",
+    "read_fleurs",
+    "sentence_key",
+]
 
 SAMPLE_RATE = 16_000  # Hz, of every recording
 LICENCE = "CC-BY-4.0"
@@ -43,6 +53,7 @@ CITATION = (
     "IEEE SLT 2022. arXiv:2205.12446"
 )
 IN_TWO_SPLITS = "its sentence is in two splits"
+NO_SOUND = "there is no archive"
 N_FETCHING = 8  # tables asked for at a time
 _PARQUET_NAMES: Mapping[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -112,9 +123,9 @@ def read_fleurs(
     -------
     Corpus
         Clips by language, split, sentence and file name, with the group key `sentence`. What cannot be used is in
-        `failures`: bad lines, recordings that are named and not there, and recordings whose sentence is in a later
-        split too (those of ``test`` stay, then those of ``dev``). What is missing in an archive is known when it is
-        read.
+        `failures`: bad lines, recordings that are named and not there (each by itself, also where their archive is
+        not there), and recordings whose sentence is in a later split too (those of ``test`` stay, then those of
+        ``dev``). What is missing in an archive is known when it is read.
 
     Raises
     ------
@@ -136,8 +147,11 @@ def read_fleurs(
         if progress is not None:
             progress(done, len(chosen), code)
     if not clips:
-        reasons = "; ".join(f"{failure.clip_id}: {failure.reason}" for failure in failures[:3])
-        raise SpecError(f"fleurs: no clip can be used in {where or 'the hub'} ({len(failures)} failures: {reasons})")
+        reasons = [f"{failure.clip_id}: {failure.reason}" for failure in failures[:3]] or notes[:3]
+        raise SpecError(
+            f"fleurs: no clip can be used in {where or 'the hub'} "
+            f"({counted(len(failures), 'failure')}: {'; '.join(reasons)})"
+        )
     return Corpus("fleurs", tuple(clips), LICENCE, CITATION, tuple(failures), tuple(notes))
 
 
@@ -150,7 +164,7 @@ def _clips(code: str, parts: Mapping[Split, _Part], failures: list[Failure]) -> 
         failures.extend(parts[split].failures)
         taken: set[str] = set()
         for row, source in sorted(parts[split].rows, key=lambda found: (found[0].sentence, found[0].file_name)):
-            clip_id = f"{code}/{split}/{PurePosixPath(row.file_name).stem}"
+            clip_id = _clip_id(code, split, row)
             if last[row.sentence] != split:
                 reason = f"{IN_TWO_SPLITS}: {row.sentence} is also in {last[row.sentence]}, where it stays"
                 failures.append(Failure(clip_id, "corpus", reason))
@@ -170,6 +184,10 @@ def _clips(code: str, parts: Mapping[Split, _Part], failures: list[Failure]) -> 
                     text=texts.setdefault(row.raw_transcription, row.raw_transcription),
                     duration_s=row.n_samples / SAMPLE_RATE,
                 )
+
+
+def _clip_id(code: str, split: Split, row: layout.Row) -> str:
+    return f"{code}/{split}/{PurePosixPath(row.file_name).stem}"
 
 
 _Reader = Callable[[str, Split], _Part]
@@ -276,13 +294,14 @@ def _disk_part(where: Path, code: str, split: Split) -> _Part:
 
 def _with_table(folder: Path, code: str, split: Split) -> _Part:
     rows, bad = layout.read_rows(folder / f"{split}.tsv", name=f"{code}/{split}.tsv")
-    part = _Part(failures=list(bad))
+    part = _Part(failures=list(bad), notes=[] if rows or bad else [f"{code}/{split}.tsv names no recording"])
     files = dict(_files_below(folder / "audio" / split))
     archive = folder / "audio" / f"{split}.tar.gz"
     place = LocalArchive(archive) if archive.is_file() else None
     if not files and place is None:
-        reason = f"there is no sound for its {len(rows)} lines: neither audio/{split}.tar.gz nor audio/{split}/"
-        return replace(part, failures=[*bad, Failure(f"{code}/{split}", "corpus", reason)])
+        reason = f"{NO_SOUND} audio/{split}.tar.gz and no folder audio/{split}/ to hold"
+        part.failures += [Failure(_clip_id(code, split, row), "corpus", f"{reason} {row.file_name}") for row in rows]
+        return part
     for row in rows:
         shown = f"{code}/{split}/{row.file_name}"
         if row.file_name in files:
@@ -290,8 +309,8 @@ def _with_table(folder: Path, code: str, split: Split) -> _Part:
         elif place is not None:
             part.rows.append((row, ArchiveMember(place, row.file_name, shown)))
         else:
-            clip_id = f"{code}/{split}/{PurePosixPath(row.file_name).stem}"
-            part.failures.append(Failure(clip_id, "corpus", f"there is no file {row.file_name} in audio/{split}/"))
+            reason = f"there is no file {row.file_name} in audio/{split}/"
+            part.failures.append(Failure(_clip_id(code, split, row), "corpus", reason))
     return part
 
 

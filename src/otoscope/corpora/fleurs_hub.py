@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from otoscope.corpora.hub_host import is_offline, unknown_host
 from otoscope.errors import SpecError
 
 __all__ = ["REPOSITORY", "Hub", "MissingOnHub", "how_to_download"]
@@ -70,8 +69,8 @@ class Hub:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-        host = _unknown_host()
-        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+        offline = is_offline()
+        host = None if offline else unknown_host()
         try:
             return Path(
                 hf_hub_download(
@@ -85,7 +84,7 @@ class Hub:
                 )
             )
         except LocalEntryNotFoundError as error:
-            said = OSError(f"{host} is not known here: there is no network") if host and not offline else error
+            said = OSError(f"{host} is not known here: there is no network") if host else error
             raise self._out_of_reach(name, said) from error
         except EntryNotFoundError as error:
             raise MissingOnHub(f"{self.repository} has no {name} at {self.revision}") from error
@@ -116,18 +115,6 @@ class Hub:
             f"fleurs: {name} of {self.repository} (revision {self.revision}) is not on this machine and cannot be "
             f"got: {said}. {how_to_download(self.languages, revision=self.revision, repository=self.repository)}"
         )
-
-
-def _unknown_host() -> str | None:
-    """Give the hub's host where its name cannot be looked up: the client would try for half a minute."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return None  # the proxy looks names up
-    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname or ""
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return host
-    return None
 
 
 def how_to_download(

@@ -16,12 +16,14 @@ from typing import Any, cast
 from otoscope.corpora.archives import MOST_BYTES, stamp_of
 from otoscope.corpora.base import Failure
 from otoscope.corpora.layout import GENDERS, Gender, Row
+from otoscope.corpora.wording import problem_of
 from otoscope.errors import DataError, SpecError
 
 __all__ = ["ParquetRow", "read_cell", "read_parquet_rows"]
 
 MOST_GROUPS = 2  # kept per process; in the hub's files a group is 100 rows, about 80 MB
 _NEEDED = ("id", "num_samples", "raw_transcription", "transcription", "gender", "audio")
+_TEXTS = ("raw_transcription", "transcription", "path", "audio.path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def read_parquet_rows(path: Path, *, name: str) -> tuple[tuple[ParquetRow, ...],
                     except SpecError as error:
                         failures.append(Failure(f"{name} row group {group} row {index}", "corpus", str(error)))
     except (pa.ArrowException, OSError) as error:
-        failures.append(Failure(name, "corpus", f"cannot be read: {error}; get {path} again"))
+        failures.append(Failure(name, "corpus", f"cannot be read: {problem_of(error)}; get {path} again"))
     except SpecError as error:
         failures.append(Failure(name, "corpus", str(error)))
     return tuple(rows), tuple(failures)
@@ -91,7 +93,22 @@ def _columns(schema: Any, name: str) -> list[str]:
     if "bytes" not in inner:
         raise SpecError(f"{name}: the column audio has no field bytes; it has {', '.join(inner) or audio}")
     columns = [column for column in _NEEDED if column != "audio"]
-    return [*columns, *(["path"] if "path" in schema.names else []), *(["audio.path"] if "path" in inner else [])]
+    columns += [*(["path"] if "path" in schema.names else []), *(["audio.path"] if "path" in inner else [])]
+    types = {field.name: field.type for field in schema} | {f"audio.{each}": audio.field(each).type for each in inner}
+    for column, kind in [*((column, "string") for column in columns if column in _TEXTS), ("audio.bytes", "binary")]:
+        if not _holds(types[column], kind):
+            raise SpecError(
+                f"{name}: the column {column} is of type {types[column]}; type {kind} is needed; get it again"
+            )
+    return columns
+
+
+def _holds(column: Any, kind: str) -> bool:
+    """Say whether a column gives values of a kind, or nothing."""
+    import pyarrow as pa
+
+    values = column.value_type if pa.types.is_dictionary(column) else column
+    return str(values) in (kind, f"large_{kind}", f"{kind}_view", "null")
 
 
 def _lines(file: Any, group: int, columns: list[str]) -> Iterator[dict[str, Any]]:
@@ -104,12 +121,16 @@ def _row(values: dict[str, Any]) -> Row:
     sentence, n_samples = values["id"], values["num_samples"]
     if sentence is None or n_samples is None:
         raise SpecError("the id of the sentence or the number of samples is empty; whole numbers are needed")
+    if not isinstance(sentence, int) or not isinstance(n_samples, int):
+        raise SpecError(
+            f"the id of the sentence is {sentence!r}, the number of samples {n_samples!r}; whole numbers are needed"
+        )
     return Row(
-        int(sentence),
+        sentence,
         PurePosixPath(str(place).replace("\\", "/")).name,
         values["raw_transcription"] or "",
         values["transcription"] or "",
-        int(n_samples),
+        n_samples,
         _gender(values["gender"]),
     )
 
@@ -177,8 +198,12 @@ def read_cell(path: Path, row_group: int, row: int, *, clip_id: str) -> bytes:
             return cell.as_py()
     except FileNotFoundError:
         raise DataError(clip_id, f"there is no file {path}") from None
-    except (pa.ArrowException, OSError, IndexError) as error:
-        raise DataError(clip_id, f"{path.name}: cannot be read: {error}; get {path} again") from error
+    except IndexError as error:
+        raise DataError(
+            clip_id, f"{path.name}: has no row {row} in its group {row_group}; get {path} again"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(clip_id, f"{path.name}: cannot be read: {problem_of(error)}; get {path} again") from error
 
 
 def _sounds(path: Path, row_group: int) -> Any:

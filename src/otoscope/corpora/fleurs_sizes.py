@@ -3,8 +3,8 @@
 The counts were read off the dataset viewer, rounded to three digits, for 71 of the 102 languages, and **were not
 verified** against the files. The other languages stand in with the mean of those. Where only the total of a language
 is known, its splits are taken to share it as they do in English, French and Mandarin. No duration is known: every
-recording is taken to last :data:`TYPICAL_S` seconds; a training split then lasts nine hours, where the paper says
-about ten. For a plan that counts the recordings themselves, get a local copy.
+recording is taken to last :data:`TYPICAL_S` seconds; a training split then lasts nine hours, where the paper
+[1]_ says about ten. For a plan that counts the recordings themselves, get a local copy.
 
 References
 ----------

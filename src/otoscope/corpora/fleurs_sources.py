@@ -7,7 +7,7 @@ sound came. All can be sent to another process.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from otoscope.audio import Waveform, read_audio, read_audio_bytes
@@ -157,7 +157,7 @@ class ArchiveMember:
         except MissingOnHub as error:
             raise DataError(clip_id, str(error)) from error
         data = read_member(path, self.member, clip_id=clip_id)
-        return read_audio_bytes(data, clip_id=clip_id, sample_rate=sample_rate)
+        return read_audio_bytes(data, clip_id=clip_id, sample_rate=sample_rate, name=f"{self.member} in {path.name}")
 
     def describe(self) -> str:
         """Say which recording it is.
@@ -276,7 +276,8 @@ class ParquetCell:
             If the file is missing or damaged, or the cell is empty.
         """
         data = read_cell(self.path, self.row_group, self.row, clip_id=clip_id)
-        return read_audio_bytes(data, clip_id=clip_id, sample_rate=sample_rate)
+        name = f"{PurePosixPath(self.shown).name} in {self.path.name}"
+        return read_audio_bytes(data, clip_id=clip_id, sample_rate=sample_rate, name=name)
 
     def describe(self) -> str:
         """Say which recording it is.

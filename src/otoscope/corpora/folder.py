@@ -42,6 +42,7 @@ from pathlib import Path
 from otoscope.corpora.base import Clip, Corpus, Failure, Split
 from otoscope.corpora.files import AudioFile, stretch
 from otoscope.corpora.languages import is_language_code, language, languages
+from otoscope.corpora.wording import counted
 from otoscope.errors import SpecError
 
 __all__ = ["GROUP_KEYS", "SOUND_SUFFIXES", "read_folder"]
@@ -137,7 +138,9 @@ def _give_every_clip_a_group(found: _Found) -> _Found:
     if n_without == 0:
         return found
     which = (
-        "no clip names" if n_without == len(found.clips) else f"{n_without} of {len(found.clips)} clips do not name"
+        "no clip names"
+        if n_without == len(found.clips)
+        else f"{n_without} of {_clips(len(found.clips))} {'does' if n_without == 1 else 'do'} not name"
     )
     note = (
         f"{which} a group ({', '.join(GROUP_KEYS)}): each such clip is its own group, "
@@ -157,7 +160,7 @@ def _language_notes(clips: Iterable[Clip]) -> Iterator[str]:
 
 
 def _clips(n: int) -> str:
-    return "1 clip" if n == 1 else f"{n} clips"
+    return counted(n, "clip")
 
 
 def _located(kind: str, place: int, reason: str) -> str:
@@ -191,7 +194,7 @@ def _read_manifest(source: Path) -> _Found:
             if isinstance(fields, str):
                 raise _Unusable(fields)
             if len(fields) != len(columns):
-                raise _Unusable(f"has {len(fields)} fields, the header has {len(columns)}")
+                raise _Unusable(f"has {counted(len(fields), 'field')}, the header has {len(columns)}")
             cells = {name: cell.strip() for name, cell in zip(columns, fields, strict=True)}
             clip_id = _clip_id(cells) or clip_id
             clip = _clip_of(cells, clip_id, source.parent)
@@ -283,7 +286,8 @@ def _check_header(columns: Sequence[str], source: Path) -> tuple[str, ...]:
         )
     if not unknown:
         return ()
-    return (f"{source.name}: ignored the columns {', '.join(unknown)} (known: {', '.join(COLUMNS)})",)
+    noun = "column" if len(unknown) == 1 else "columns"
+    return (f"{source.name}: ignored the {noun} {', '.join(unknown)} (known: {', '.join(COLUMNS)})",)
 
 
 def _clip_id(cells: Mapping[str, str]) -> str:

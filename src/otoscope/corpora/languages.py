@@ -19,12 +19,14 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Literal, Protocol, cast, get_args
 
+from otoscope.corpora.wording import MOST_NAMED, NEAR, did_you_mean, joined, some_of
 from otoscope.errors import SpecError
 
 __all__ = [
     "REGIONS",
     "TONE_TYPES",
     "Confidence",
+    "Kind",
     "Language",
     "LanguageEntry",
     "LanguageTable",
@@ -51,7 +53,10 @@ Confidence = Literal["high", "medium", "low"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 TONE_TYPES: tuple[ToneType, ...] = get_args(ToneType)
 
-SHOWN_CODES = 24
+Kind = Literal["region", "tone_type"]
+LEAST_LETTERS = 3  # of a word from the middle of a name
+_KINDS: Mapping[Kind, tuple[str, ...]] = {"region": REGIONS, "tone_type": TONE_TYPES}
+_NOUNS: Mapping[Kind, str] = {"region": "region", "tone_type": "tone type"}
 _CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 
 
@@ -206,7 +211,7 @@ class LanguageTable(Protocol):
 
 
 def expand_languages(
-    words: Sequence[str], there: Iterable[str], *, typology: LanguageTable | None = None
+    words: Sequence[str], there: Iterable[str], *, typology: LanguageTable | None = None, kind: Kind | None = None
 ) -> tuple[str, ...]:
     """Give the languages that some words name.
 
@@ -214,12 +219,14 @@ def expand_languages(
     ----------
     words : sequence of str
         Codes, ``all``, regions and tone types, in any mixture; upper and lower case are the same. Of a region or a
-        tone type a beginning is enough, or a word of it (``sub_saharan``, ``african``), where only one has it. A
+        tone type a beginning is enough, or a word of it (``sub_saharan``, ``eastern``), where only one has it. A
         code that is there goes before all else. ``no_tone`` is the tone type none.
     there : iterable of str
         The codes to choose from.
     typology : LanguageTable, optional
         Which language has which region and tone type; the shipped table without it.
+    kind : {"region", "tone_type"}, optional
+        What the words name; codes are not accepted then.
 
     Returns
     -------
@@ -247,42 +254,69 @@ def expand_languages(
         plain = word.strip().lower().replace("-", "_")
         if plain == "all":
             wanted.update(codes)
-        elif word in codes or plain in lower:
+        elif kind is None and (word in codes or plain in lower):
             wanted.add(word if word in codes else lower[plain])
         else:
-            found = _of_kind(word, plain, codes, typology)
-            if not found:
-                raise SpecError(f"the language {word!r}: none of these is there; {_ways(codes)}")
-            wanted.update(found)
+            wanted.update(_of_kind(word, plain, codes, typology, kind))
     return tuple(code for code in codes if code in wanted)
 
 
-def _of_kind(word: str, plain: str, codes: tuple[str, ...], typology: LanguageTable | None) -> list[str]:
-    kinds = {**dict.fromkeys(REGIONS, "region"), **dict.fromkeys(TONE_TYPES, "tone_type")}
+def _of_kind(
+    word: str, plain: str, codes: tuple[str, ...], typology: LanguageTable | None, kind: Kind | None
+) -> list[str]:
+    kinds: dict[str, Kind] = {name: of for of, names in _KINDS.items() if kind in (None, of) for name in names}
     if plain == "no_tone":
         plain = "none"
-    matches = [kind for kind in kinds if kind == plain] or [
-        kind for kind in kinds if kind.startswith(plain) and plain
-    ]
-    matches = matches or [kind for kind in kinds if plain in kind.split("_")]
+    matches = [plain] if plain in kinds else [name for name in kinds if _begins(name, plain)]
     if len(matches) > 1:
-        raise SpecError(f"{word!r} may be {' or '.join(matches)}; write one of them")
+        raise SpecError(f"{word!r} may be {joined(matches, 'or')}; write one of them")
     if not matches:
-        raise SpecError(f"there is no language {word!r}; {_suggested(plain, (*codes, *kinds))}{_ways(codes)}")
-    entries = {code: language(code) if typology is None else typology.of(code) for code in codes}
-    return [code for code, entry in entries.items() if entry and getattr(entry, kinds[matches[0]]) == matches[0]]
+        raise SpecError(_unknown(word, plain, codes, kind))
+    (name,) = matches
+    of_code = {
+        code: getattr(entry, kinds[name])
+        for code in codes
+        if (entry := language(code) if typology is None else typology.of(code))
+    }
+    found = [code for code, value in of_code.items() if value == name]
+    if not found:
+        named = [value for value in _KINDS[kinds[name]] if value in of_code.values()]
+        said = (
+            f"the {_NOUNS[kinds[name]]}s there are {', '.join(named)}" if named else "none is known of any language"
+        )
+        ways = f"; {_ways(codes)}" if kind is None else ""
+        raise SpecError(f"no language that is there has the {_NOUNS[kinds[name]]} {name}; {said}{ways}")
+    return found
 
 
-def _suggested(plain: str, known: Sequence[str]) -> str:
-    by_name = {entry.name.lower(): code for code, entry in languages().items() if code in known}
-    close = [by_name[plain]] if plain in by_name else []
-    close += [by_name.get(near, near) for near in difflib.get_close_matches(plain, [*known, *by_name], cutoff=0.7)]
-    return f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
+def _begins(name: str, plain: str) -> bool:
+    """Say whether a name, or a word of it, begins with what was typed; ``asia`` and ``asian`` are one word."""
+    if plain and name.startswith(plain):
+        return True
+    stem = plain.removesuffix("n") if plain.endswith("an") else plain
+    return len(plain) >= LEAST_LETTERS and any(part.startswith(stem) for part in name.split("_"))
+
+
+def _unknown(word: str, plain: str, codes: Sequence[str], kind: Kind | None) -> str:
+    """Say that there is no such language, or no such kind, and what was probably meant."""
+    if kind is not None:
+        meant = did_you_mean(plain, _KINDS[kind])
+        noun, listed = _NOUNS[kind], ", ".join(_KINDS[kind])
+        return f"there is no {noun} {word!r}; {f'{meant} The' if meant else 'the'} {noun}s are {listed}"
+    by_name = {entry.name.lower(): code for code, entry in languages().items() if code in codes}
+    same = [code for code in codes if plain and code.lower().split("_")[0] == plain.split("_")[0]]
+    known = same or [*codes, *REGIONS, *TONE_TYPES, *by_name]
+    near = [by_name[plain]] if plain in by_name else difflib.get_close_matches(plain, known, n=1, cutoff=NEAR)
+    near = [by_name.get(each, each) for each in near or same[:1]]
+    ways = _ways(codes)
+    if not near:
+        return f"there is no language {word!r}; {ways}"
+    return f"there is no language {word!r}; did you mean {near[0]!r}? {ways[0].upper()}{ways[1:]}"
 
 
 def _ways(codes: Sequence[str]) -> str:
-    shown = ", ".join(codes[:SHOWN_CODES]) + (f" and {len(codes) - SHOWN_CODES} more" if codes[SHOWN_CODES:] else "")
+    more = " (`otoscope languages` lists those of FLEURS)" if len(codes) > MOST_NAMED else ""
     return (
         f"accepted are all, a region ({', '.join(REGIONS)}), a tone type ({', '.join(TONE_TYPES)}), or a code "
-        f"that is there: {shown or 'there is none'}"
+        f"that is there: {some_of(codes) or 'there is none'}{more}"
     )

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from otoscope.corpora.base import SPLITS, Failure, Split
+from otoscope.corpora.wording import counted, problem_of
 from otoscope.errors import SpecError
 from otoscope.store import write_text
 
@@ -146,7 +147,7 @@ def parse_row(line: str) -> Row:
     """
     fields = line.split("\t")
     if len(fields) != N_COLUMNS:
-        raise SpecError(f"has {len(fields)} columns; {N_COLUMNS} between tabs are needed")
+        raise SpecError(f"has {counted(len(fields), 'column')}; {N_COLUMNS} between tabs are needed")
     sentence, file_name, raw, transcription, _, n_samples, gender = fields
     return Row(
         _whole_number(sentence, "the id of the sentence"),
@@ -279,7 +280,7 @@ def read_rows(path: Path, *, name: str | None = None) -> tuple[tuple[Row, ...], 
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SpecError(f"{path}: cannot be read: {problem_of(error)}") from error
     rows: dict[str, Row] = {}
     failures: list[Failure] = []
     for number, line in enumerate(lines, start=1):

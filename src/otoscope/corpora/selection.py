@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, insort
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from otoscope.corpora.base import SPLITS, Clip, Corpus, Failure, Split
+from otoscope.corpora.selection_words import (
+    in_words,
+    no_gender,
+    no_hours,
+    no_length,
+    of_genders,
+    of_lengths,
+    of_splits,
+)
+from otoscope.corpora.wording import counted, joined, some_of
 from otoscope.errors import DataError, SpecError
 
 __all__ = ["Selection", "select"]
@@ -73,7 +82,8 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.splits is not None and (not self.splits or set(self.splits) - set(SPLITS)):
-            raise SpecError(f"Selection: splits are {self.splits}; choose from {', '.join(SPLITS)}")
+            unknown = joined([repr(split) for split in self.splits if split not in SPLITS] or ["none"])
+            raise SpecError(f"Selection: the splits asked for are {unknown}; choose from {', '.join(SPLITS)}")
         if self.genders is not None and not self.genders:
             raise SpecError("Selection: genders names nothing; name one or more, or leave it out")
         if self.gender_balanced and self.genders is not None and not set(BALANCED) <= set(self.genders):
@@ -89,6 +99,23 @@ class Selection:
         least = 2 if self.gender_balanced and not self.content_matched else 1
         if self.clips is not None and self.clips < least:
             raise SpecError(f"Selection: clips is {self.clips}; at least {least} must be kept")
+
+    def words(self) -> str:
+        """Say what is asked for, in words.
+
+        Returns
+        -------
+        str
+            ``every clip`` where nothing is.
+
+        Examples
+        --------
+        >>> Selection(genders=("female",), clips=5).words()
+        'at most 5 clips per language and split; women only'
+        >>> Selection().words()
+        'every clip'
+        """
+        return in_words(self)
 
     def describe(self) -> dict[str, object]:
         """Give all that identifies this selection, for digests.
@@ -136,7 +163,7 @@ def select(corpus: Corpus, selection: Selection) -> Corpus:
     Raises
     ------
     SpecError
-        If nothing is left; the message names the filter that took the last.
+        If nothing is left; the message says which filter took the last, and what there is instead.
 
     Examples
     --------
@@ -153,17 +180,19 @@ def select(corpus: Corpus, selection: Selection) -> Corpus:
     splits, genders = selection.splits, selection.genders
     if splits is not None:
         kept = {part: clips for part, clips in parts.items() if part[1] in splits}
-        parts = choosing.checked(kept, "splits", said=False)
+        parts = choosing.checked(kept, choosing.no_split, before=parts, said="")
     if genders is not None:
         kept = {part: [clip for clip in clips if clip.gender in genders] for part, clips in parts.items()}
-        parts = choosing.checked(kept, "genders")
+        parts = choosing.checked(kept, choosing.no_gender, before=parts, said="the choice of gender")
     if selection.measures:
-        parts = choosing.checked(choosing.measured(parts), "min_s and max_s")
+        parts = choosing.checked(
+            choosing.measured(parts), choosing.no_length, before=parts, said="the choice of length"
+        )
     if selection.content_matched:
-        parts = choosing.checked(choosing.matched(parts), "content_matched")
+        parts = choosing.checked(choosing.matched(parts), choosing.no_sentence, before=parts, said="content_matched")
     elif selection.gender_balanced:
-        parts = choosing.checked(choosing.balanced(parts), "gender_balanced")
-    parts = choosing.checked(choosing.cut(parts), "clips and hours")
+        parts = choosing.checked(choosing.balanced(parts), choosing.no_pair, before=parts, said="gender_balanced")
+    parts = choosing.checked(choosing.cut(parts), choosing.no_hours, before=parts, said="the number of hours")
     choosing.report(parts)
     ids = {clip.clip_id for clips in parts.values() for clip in clips}
     return replace(
@@ -189,28 +218,61 @@ class _Choosing:
         text = f"{self.selection.seed}:{name}"
         return hashlib.sha256(text.encode()).digest(), name
 
-    def checked(self, parts: Parts, name: str, *, said: bool = True) -> Parts:
+    def checked(self, parts: Parts, refusal: Callable[[Parts], str], *, before: Parts, said: str) -> Parts:
         """Drop empty parts with a note; refuse if all are empty."""
         if not any(parts.values()):
-            reasons = "".join(f"; {note}" for note in self.notes[-3:])
-            raise SpecError(
-                f"{self.corpus.name}: {name} leaves no clip of {len(self.corpus.clips)} "
-                f"({self.wording(name)}){reasons}"
-            )
+            raise SpecError(f"{self.corpus.name}: {refusal(before)}")
         if empty := [part for part, clips in parts.items() if not clips]:
             if said:
-                self.notes.append(f"{name} leaves nothing of {_listed(empty)}")
+                self.notes.append(f"{said} leaves nothing of {_listed(empty)}")
             parts = {part: clips for part, clips in parts.items() if clips}
         return parts
 
-    def wording(self, name: str) -> str:
-        asked = ", ".join(f"{part} {getattr(self.selection, part)}" for part in name.split(" and "))
-        genders = Counter(str(clip.gender) for clip in self.corpus.clips)
-        there = {
-            "splits": f"; there are {', '.join(sorted({str(clip.split) for clip in self.corpus.clips}))}",
-            "genders": f"; there are {', '.join(sorted(genders))}",
-        }
-        return f"asked is {asked}{there.get(name, '')}"
+    def kept(self, *, genders: bool = True, lengths: bool = False) -> str:
+        """Say which filters the clips had passed before, in parentheses."""
+        asked = self.selection
+        done = [of_splits(asked.splits)] if asked.splits is not None else []
+        if genders and asked.genders is not None:
+            done.append(of_genders(asked.genders))
+        if lengths and (asked.min_s is not None or asked.max_s is not None):
+            done.append(f"clips of {of_lengths(asked.min_s, asked.max_s)}")
+        return f" (kept before: {'; '.join(done)})" if done else ""
+
+    def no_split(self, before: Parts) -> str:
+        asked = [split for split in SPLITS if split in (self.selection.splits or ())]
+        there = {split for _, split in before}
+        if there <= {None}:
+            return f"no clip is in {joined(asked, 'or')}; the corpus has no splits"
+        return f"no clip is in {joined(asked, 'or')}; the corpus has {', '.join(s for s in SPLITS if s in there)}"
+
+    def no_gender(self, before: Parts) -> str:
+        return no_gender(self.selection.genders or (), _clips(before)) + self.kept(genders=False)
+
+    def no_length(self, before: Parts) -> str:
+        asked = self.selection
+        if self.lengths_s and (asked.min_s is not None or asked.max_s is not None):
+            return no_length(asked.min_s, asked.max_s, self.lengths_s.values()) + self.kept()
+        first = f"; {self.failures[0].clip_id}: {self.failures[0].reason}" if self.failures else ""
+        return f"the length of no clip can be found{first}{self.kept()}"
+
+    def no_sentence(self, before: Parts) -> str:
+        counts = "; ".join(
+            note.removeprefix("content_matched: ") for note in self.notes if note.startswith("content_matched: ")
+        )
+        return f"no sentence is in every language: {counts}{self.kept(lengths=True)}; name fewer languages"
+
+    def no_pair(self, before: Parts) -> str:
+        there = sorted({clip.gender for clip in _clips(before) if clip.gender is not None})
+        has = some_of(there) if there else "no gender of any clip"
+        return (
+            f"nothing can be balanced: no language has clips of men and of women in one split; the corpus has {has}"
+            f"{self.kept(lengths=True)}"
+        )
+
+    def no_hours(self, before: Parts) -> str:
+        lengths_s = [self.lengths_s[clip.clip_id] for clip in _clips(before)]
+        said = no_hours(self.selection.hours or 0.0, lengths_s, together=self.together)
+        return said + self.kept(lengths=True)
 
     def measured(self, parts: Parts) -> Parts:
         low, high = self.selection.min_s or 0.0, self.selection.max_s or float("inf")
@@ -223,8 +285,8 @@ class _Choosing:
                 except DataError as error:
                     self.failures.append(Failure(clip.clip_id, "audio", error.problem))
                     continue
+                self.lengths_s[clip.clip_id] = length_s
                 if low <= length_s <= high:
-                    self.lengths_s[clip.clip_id] = length_s
                     kept[part].append(clip)
         return kept
 
@@ -243,7 +305,10 @@ class _Choosing:
         """Keep common sentences, in an order drawn for all languages at once, one recording of each."""
         if self.selection.gender_balanced:
             parts = self.checked(
-                {part: clips if _has_both(clips) else [] for part, clips in parts.items()}, "gender_balanced"
+                {part: clips if _has_both(clips) else [] for part, clips in parts.items()},
+                self.no_pair,
+                before=parts,
+                said="gender_balanced",
             )
         kept: Parts = {}
         for split in dict.fromkeys(split for _, split in parts):
@@ -254,8 +319,8 @@ class _Choosing:
                 kept[part] = self.one_of_each([sentences[key] for key in order])
             all_of_them = set().union(*by_language.values())
             self.notes.append(
-                f"content_matched: {split or 'no split'}: {len(common)} of {len(all_of_them)} sentences are in all "
-                f"{len(by_language)} languages"
+                f"content_matched: {split or 'no split'}: {len(common)} of {counted(len(all_of_them), 'sentence')} "
+                f"{'is' if len(common) == 1 else 'are'} in all {counted(len(by_language), 'language')}"
             )
         return kept
 
@@ -323,7 +388,7 @@ class _Choosing:
             men, women = (sum(clip.gender == gender for clip in clips) for gender in BALANCED)
             if men != women:
                 uneven[part] = f"{_listed([part])} ({men} and {women})"
-        said = f"gender_balanced: {n_men} clips of men and {n_women} of women"
+        said = f"gender_balanced: {counted(n_men, 'clip')} of men and {n_women} of women"
         self.notes.append(said + (f"; not equal in {', '.join(uneven.values())}" if uneven else ""))
 
 
@@ -335,10 +400,13 @@ def _same_number(parts: Mapping[Part, list[Clip]]) -> Parts:
     return {part: clips[: least[part[1]]] for part, clips in parts.items()}
 
 
+def _clips(parts: Parts) -> list[Clip]:
+    return [clip for clips in parts.values() for clip in clips]
+
+
 def _has_both(clips: Iterable[Clip]) -> bool:
     return set(BALANCED) <= {clip.gender for clip in clips}
 
 
 def _listed(parts: Sequence[Part]) -> str:
-    shown = ", ".join(f"{code}/{split}" if split else code for code, split in parts[:8])
-    return f"{shown} and {len(parts) - 8} more" if len(parts) > 8 else shown
+    return some_of([f"{code}/{split}" if split else code for code, split in parts], most=8)

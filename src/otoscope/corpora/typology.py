@@ -173,7 +173,12 @@ def _read_table(path: Path, shipped: Mapping[str, TypologyEntry]) -> dict[str, T
         if needed not in columns:
             raise SpecError(f"typology {path}: has no column {needed}; it has {', '.join(columns) or 'none'}")
     if unknown := [name for name in columns if name not in _COLUMNS]:
-        raise SpecError(f"typology {path}: the columns {', '.join(unknown)} are not known; use {', '.join(_COLUMNS)}")
+        said = (
+            f"the columns {', '.join(unknown)} are"
+            if len(unknown) > 1
+            else f"the column {unknown[0] or '(no name)'} is"
+        )
+        raise SpecError(f"typology {path}: {said} not known; use {', '.join(_COLUMNS)}")
     table: dict[str, TypologyEntry] = {}
     for row in reader:
         entry = _entry(row, shipped, f"typology {path}, line {reader.line_num}")

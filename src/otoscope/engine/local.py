@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -130,18 +131,58 @@ def worker_pool(
     """
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (begin or one_thread, given))
     try:
+        with _no_interrupts():  # a process that is interrupted while it starts says so at length
+            for _ in range(processes):
+                pool.submit(_nothing)
         yield pool
     except BrokenProcessPool as error:
         raise OtoscopeError(
-            "a worker process died, perhaps for want of memory; what it had finished is kept; try fewer --processes"
+            "a worker process died, perhaps for want of memory; what it had finished is kept; try fewer processes"
         ) from error
+    except BaseException:
+        _end(pool)
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start(begin: Callable[..., None], given: tuple[object, ...]) -> None:
+    threading.Thread(target=_end_with_parent, name="otoscope-parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker at once and in silence
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     begin(*given)
+
+
+def _end_with_parent() -> None:
+    """Leave when the process that gives the work is gone, however it went; every file is whole or not there."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop workers in the middle of what they do: a shard may last for minutes."""
+    workers: dict[int, multiprocessing.Process] = getattr(pool, "_processes", None) or {}
+    for worker in list(workers.values()):
+        worker.terminate()
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nothing() -> None:
+    """Let a process start."""
 
 
 def one_thread() -> None:

@@ -16,25 +16,21 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from otoscope.audio import Waveform
 from otoscope.corpora.base import Clip, Corpus, Failure
-from otoscope.corpora.files import AudioFile
-from otoscope.corpora.folder import SOUND_SUFFIXES
-from otoscope.corpora.registry import KINDS, open_corpus
 from otoscope.errors import DataError, RunConflictError, SpecError
 from otoscope.representations.base import Layer, LayerInfo, Model, ModelInfo
 from otoscope.representations.upstreams.model import UpstreamModel
 from otoscope.store import locked, read_about, read_json, slug, write_arrays, write_json, write_text
 
-__all__ = ["Extracted", "Extraction", "choose_layers", "extract_states", "gather_clips", "states_path"]
+__all__ = ["Extracted", "Extraction", "choose_layers", "extract_states", "states_path"]
 
 SCHEMA = 1
 _AHEAD = 2  # clips decoded while the model works
@@ -78,6 +74,9 @@ class Extraction:
         Of these clips and layers, those kept included.
     n_written, n_kept : int
         Files that were made, and files that were there already.
+    n_replaced : int
+        How many of those that were made stand where the states of another sound stood: the sound has changed, or two
+        clips have one name.
     failures : tuple of Failure
         Clips that could not be used.
     """
@@ -86,77 +85,8 @@ class Extraction:
     files: tuple[Extracted, ...]
     n_written: int
     n_kept: int
+    n_replaced: int
     failures: tuple[Failure, ...]
-
-
-def gather_clips(sources: Sequence[str | Path]) -> Corpus:
-    """Find the clips that sound files, folders and corpora hold.
-
-    Parameters
-    ----------
-    sources : sequence of str or Path
-        Sound files; folders, with all sound files in them; or corpora, such as ``folder:MANIFEST.csv`` or
-        ``fleurs:PATH``.
-
-    Returns
-    -------
-    Corpus
-        In the order of the sources. A file is named by its path, in a single folder by its path below that folder.
-        A file that is named twice is there once.
-
-    Raises
-    ------
-    SpecError
-        If there is no such file or folder, a corpus cannot be opened, or there are no clips.
-    """
-    clips: list[Clip] = []
-    failures: list[Failure] = []
-    seen: set[str] = set()
-    for source in sources:
-        path = Path(source).expanduser()
-        if path.is_dir():
-            below = path if len(sources) == 1 else Path()
-            found = [_file_clip(file, below) for file in _sound_files(path)]
-            if not found:
-                raise SpecError(f"{source}: holds no sound file ({' '.join(sorted(SOUND_SUFFIXES))})")
-        elif path.exists():
-            found = [_file_clip(path, Path())]
-        elif str(source).partition(":")[0] in KINDS:
-            corpus = open_corpus(str(source))
-            clips += corpus.clips
-            failures += corpus.failures
-            continue
-        else:
-            forms = ", ".join(kind.form for kind in KINDS.values())
-            raise SpecError(f"{source}: there is no such file or folder; name sound files, folders, or {forms}")
-        fresh = {os.path.realpath(file): clip for file, clip in found}
-        clips += [clip for file, clip in fresh.items() if file not in seen]
-        seen.update(fresh)
-    if not clips and not failures:
-        raise SpecError(f"{', '.join(map(str, sources)) or 'nothing'}: holds no clips")
-    return Corpus("files", tuple(replace(clip, split=None) for clip in clips), failures=tuple(failures))
-
-
-def _file_clip(path: Path, below: Path) -> tuple[Path, Clip]:
-    shown = Path(os.path.relpath(path, below)) if below != Path() else path
-    return path, Clip(Path(os.path.normpath(shown)).as_posix(), AudioFile(path), "und")
-
-
-def _sound_files(folder: Path) -> list[Path]:
-    """Give the sound files that are not hidden, sorted; links to folders are followed once."""
-    found: list[Path] = []
-    seen: set[str] = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real not in seen:
-            found += [
-                Path(where, name)
-                for name in files
-                if not name.startswith(".") and Path(name).suffix.lower() in SOUND_SUFFIXES
-            ]
-        seen.add(real)
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
 def choose_layers(words: Iterable[str], info: ModelInfo) -> tuple[LayerInfo, ...]:
@@ -210,8 +140,13 @@ def states_path(folder: Path, clip_id: str, layer: int) -> Path:
     >>> states_path(Path("states"), "anna/one.wav", 6).as_posix()
     'states/layer-06/anna/one.wav.safetensors'
     """
-    *folders, name = (slug(part) for part in clip_id.split("/"))
+    *folders, name = (_file_name(part) for part in clip_id.split("/"))
     return Path(folder, f"layer-{layer:02d}", *folders, f"{name}.safetensors")
+
+
+def _file_name(part: str) -> str:
+    found = slug(part)
+    return f"clip{found}" if found.startswith("-") else found  # a name with a dash in front reads as an option
 
 
 def extract_states(
@@ -259,16 +194,17 @@ def extract_states(
         _claim(folder, info)
         files: list[Extracted] = []
         failures = list(corpus.failures)
-        n_kept = 0
+        n_kept = n_replaced = 0
         try:
             for clip, heard in _decoded(corpus.clips, info.sample_rate):
                 if isinstance(heard, DataError):
                     failures.append(Failure(clip.clip_id, "audio", heard.problem))
                 else:
                     try:
-                        rows, kept = _extract_one(model, info, layers, heard, folder)
+                        rows, kept, replaced = _extract_one(model, info, layers, heard, folder)
                         files += rows
                         n_kept += kept
+                        n_replaced += replaced
                     except DataError as error:
                         failures.append(Failure(clip.clip_id, "model", error.problem))
                 if advance is not None:
@@ -276,7 +212,7 @@ def extract_states(
         finally:
             _write_index(folder, files)
             write_json(folder / "failures.json", [asdict(failure) for failure in failures])
-    return Extraction(folder, tuple(files), len(files) - n_kept, n_kept, tuple(failures))
+    return Extraction(folder, tuple(files), len(files) - n_kept, n_kept, n_replaced, tuple(failures))
 
 
 def _claim(folder: Path, info: ModelInfo) -> None:
@@ -321,11 +257,12 @@ def _decoded(clips: Sequence[Clip], sample_rate: int) -> Iterator[tuple[Clip, Wa
 
 def _extract_one(
     model: Model, info: ModelInfo, layers: Sequence[LayerInfo], waveform: Waveform, folder: Path
-) -> tuple[list[Extracted], int]:
-    """Write what is missing of one clip; give its rows, and how many files were there."""
+) -> tuple[list[Extracted], int, int]:
+    """Write what is missing of one clip; give its rows, how many files were there, and how many of another sound."""
     sound = waveform.digest()
     rows: dict[int, Extracted] = {}
     missing: dict[int, LayerInfo] = {}
+    n_other = 0
     for layer in layers:
         path = states_path(folder, waveform.clip_id, layer.index)
         about = read_about(path)
@@ -333,6 +270,7 @@ def _extract_one(
             rows[layer.index] = _row(about, path, folder)
         else:
             missing[layer.index] = layer
+            n_other += about is not None
     n_kept = len(rows)
     if missing:
         for layer in _heard(model, waveform, last=max(missing)):
@@ -342,7 +280,7 @@ def _extract_one(
                 arrays = {"states": layer.states, "times_s": layer.info.target_times(layer.n_frames)}
                 write_arrays(path, arrays, about=about)
                 rows[layer.info.index] = _row(about, path, folder)
-    return [rows[layer.index] for layer in layers], n_kept
+    return [rows[layer.index] for layer in layers], n_kept, n_other
 
 
 def _heard(model: Model, waveform: Waveform, *, last: int) -> Iterator[Layer]:

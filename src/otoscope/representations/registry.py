@@ -18,6 +18,7 @@ from otoscope.representations.ge2e import Ge2e
 from otoscope.representations.untrained import PREFIX, HasWeights, untrained_copy
 from otoscope.representations.upstreams.checkpoint import looks_like_checkpoint
 from otoscope.representations.upstreams.model import open_upstream
+from otoscope.representations.upstreams.naming import did_you_mean
 from otoscope.specs import Setting, parse_settings, split_spec, suggestion
 
 __all__ = ["MODELS", "ModelEntry", "open_model"]
@@ -96,7 +97,7 @@ def _open(spec: str, device: str) -> Model:
     if name not in MODELS:
         raise SpecError(
             f"{spec!r}: no model is called {name!r}; {suggestion(name, [*MODELS, _UNTRAINED])}; "
-            "or name a checkpoint: a folder or org/name"
+            f"or name a checkpoint: a folder or org/name{did_you_mean(name, before='; ')}"
         )
     entry = MODELS[name]
     values: dict[str, Any] = parse_settings(settings, entry.settings, where=name)

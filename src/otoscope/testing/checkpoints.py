@@ -97,7 +97,10 @@ def tiny_network(kind: str, *, seed: int = 0, **fields: Any) -> Any:
     Parameters
     ----------
     kind : str
-        One of :data:`TINY`.
+        ``hubert``, ``hubert-large``, ``wav2vec2``, ``wav2vec2-large``, ``wav2vec2-layer``, ``wavlm``,
+        ``wavlm-large``, ``unispeech``, ``unispeech-large``, ``unispeech-sat``, ``unispeech-sat-large``,
+        ``data2vec-audio``, ``sew``, ``sew-layer``, ``sew-d``, ``wav2vec2-conformer``,
+        ``wav2vec2-conformer-large``, ``whisper`` or ``ast``.
     seed : int
         Equal seeds give equal weights; the caller's random numbers are left alone.
     **fields
@@ -141,7 +144,10 @@ def write_checkpoint(
     folder : str or Path
         Made where it is missing.
     kind : str
-        One of :data:`TINY`.
+        ``hubert``, ``hubert-large``, ``wav2vec2``, ``wav2vec2-large``, ``wav2vec2-layer``, ``wavlm``,
+        ``wavlm-large``, ``unispeech``, ``unispeech-large``, ``unispeech-sat``, ``unispeech-sat-large``,
+        ``data2vec-audio``, ``sew``, ``sew-layer``, ``sew-d``, ``wav2vec2-conformer``,
+        ``wav2vec2-conformer-large``, ``whisper`` or ``ast``.
     seed : int
         Equal seeds give equal weights.
     normalize : bool or None

@@ -53,7 +53,7 @@ def test_show_prints_the_counts_the_notes_and_the_name_as_it_is(manifest, call):
     assert f"{manifest}:4clips".replace(" ", "") in flat
     line = next(line for line in shown.splitlines() if line.startswith("gsw_CH"))
     assert line.split() == ["gsw_CH", "\u2013", "\u2013", "1", "0", "0", "0.0"]
-    assert "speech.csv: ignored the columns mood" in shown
+    assert "speech.csv: ignored the column mood" in shown
     assert "gsw_CH (1 clip)" in shown
 
 
@@ -123,7 +123,7 @@ def test_show_counts_hours_genders_and_sentences(fleurs, call):
 def test_check_takes_a_path_or_a_name_and_finds_nothing_wrong(fleurs, call, named):
     code, printed, complained = call("corpus", "check", named.format(fleurs), "--quiet")
     assert (code, complained) == (0, "")
-    assert printed.splitlines()[-1] == "0 errors, 1 warning, 1 note"
+    assert printed.splitlines()[-1] == "0 errors, 1 warning, 2 notes"
     assert "absent languages: 100 of 102 are absent" in printed
 
 
@@ -138,7 +138,7 @@ def test_check_leaves_with_1_where_something_cannot_be_used(fleurs, call):
     code, printed, _ = call("corpus", "check", fleurs, "--json")
     assert code == 1
     told = json.loads(printed)
-    assert set(told) == {"corpus", "notes", "parts", "findings"}
+    assert set(told) == {"corpus", "notes", "left_out", "parts", "findings"}
     assert {finding["kind"] for finding in told["findings"]} >= {"truncated_archive", "missing"}
     assert [part["language"] for part in told["parts"]] == ["en_us"] * 3 + ["yo_ng"] * 3
 
@@ -151,3 +151,16 @@ def test_check_of_a_plain_folder_reads_it_as_a_folder(manifest, call):
     code, _, complained = call("corpus", "check", manifest.parent / "nowhere")
     assert code == 2
     assert "there is no " in complained
+
+
+def test_show_and_check_count_the_same_recordings_where_an_archive_is_not_there(fleurs, call):
+    n = sum((clip.language, clip.split) == ("yo_ng", "test") for clip in open_corpus(f"fleurs:{fleurs}").clips)
+    (fleurs / "data/yo_ng/audio/test.tar.gz").unlink()
+    code, _, complained = call("corpus", "show", f"fleurs:{fleurs}")
+    assert code == 1
+    assert complained.splitlines()[0] == f"{n} clips were left out:"
+    code, printed, _ = call("corpus", "check", fleurs, "--quiet")
+    assert code == 1
+    assert printed.splitlines()[-1] == f"1 error, 1 warning, 2 notes; {n} clips were left out"
+    told = json.loads(call("corpus", "check", fleurs, "--json")[1])
+    assert told["left_out"] == sum(part["left_out"] for part in told["parts"]) == n

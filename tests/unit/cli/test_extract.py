@@ -57,6 +57,91 @@ def test_one_layer_of_a_checkpoint_comes_as_one_file_per_clip(checkpoint, speech
     assert about["layer"] == 2
 
 
+def test_files_are_named_below_the_folder_wherever_it_lies(checkpoint, speech, tmp_path):
+    (speech / "anna").mkdir()
+    (speech / "one.wav").rename(speech / "anna" / "one.wav")
+    out = tmp_path / "states"
+    ran(speech, "--model", checkpoint, "--layer", 2, "--out", out)
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*.safetensors")}
+    assert found == {"layer-02/anna/one.wav.safetensors", "layer-02/two.wav.safetensors"}
+
+
+@pytest.fixture
+def manifest(speech, tmp_path):
+    lines = ["path,language,split,gender"]
+    for n, (language, split, gender) in enumerate(
+        [
+            ("en_us", "train", "female"),
+            ("en_us", "test", "male"),
+            ("de_de", "train", "male"),
+            ("de_de", "dev", "female"),
+            ("de_de", "train", "female"),
+        ]
+    ):
+        samples = 0.1 * np.random.default_rng(n).standard_normal(4000 + 1600 * n)
+        soundfile.write(tmp_path / f"{n}.wav", samples, 16_000)
+        lines.append(f"{n}.wav,{language},{split},{gender}")
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    return f"folder:{tmp_path / 'list.csv'}"
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ([], "0 1 2 3 4"),
+        (["--languages", "de_de"], "2 3 4"),
+        (["--split", "train,dev"], "0 2 3 4"),
+        (["--split", "train", "--gender", "female"], "0 4"),
+        (["--min-seconds", "0.3", "--max-seconds", "0.6"], "1 2 3"),
+        (["--languages", "all", "--hours", str(0.3 / 3600)], "0"),
+        (["--split", "dev", "--split", "test", "--clips", "1"], "1 3"),
+    ],
+)
+def test_a_part_of_a_corpus_is_chosen_as_for_a_run(manifest, tmp_path, options, kept):
+    out = tmp_path / "states"
+    ran(manifest, "--model", "logmel", "--layer", 0, "--out", out, *options)
+    assert sorted(path.name[0] for path in out.rglob("*.safetensors")) == kept.split()
+
+
+def test_clips_are_drawn_by_the_seed(manifest, tmp_path):
+    drawn = set()
+    for seed in range(8):
+        out = tmp_path / f"states-{seed}"
+        options = ("--languages", "de_de", "--split", "train", "--clips", 1, "--seed", seed)
+        ran(manifest, "--model", "logmel", "--layer", 0, "--out", out, *options)
+        drawn |= {path.name[0] for path in out.rglob("*.safetensors")}
+    assert drawn == {"2", "4"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--languages", "en_us"], "no language is known of sound files"),
+        (["--split", "test", "--gender", "male"], "no split or gender is known of sound files"),
+        (["--min-seconds", "9"], "no clip lasts at least 9 s"),
+    ],
+)
+def test_sound_files_are_not_chosen_by_what_they_do_not_have(speech, tmp_path, options, said):
+    with pytest.raises(SpecError, match=said):
+        ran(speech, "--model", "logmel", "--layer", 0, "--out", tmp_path / "states", *options)
+
+
+def test_sound_files_are_chosen_by_number_and_length(speech, tmp_path):
+    soundfile.write(speech / "long.wav", np.full(32_000, 0.1), 16_000)
+    options = ("--max-seconds", 1, "--clips", 1)
+    text = ran(speech, "--model", "logmel", "--layer", 0, "--out", tmp_path / "states", *options).stdout
+    assert "1 file written" in text
+    assert not list(tmp_path.rglob("long.wav.safetensors"))
+
+
+def test_files_of_another_sound_that_are_replaced_are_told(speech, tmp_path):
+    (speech / "two").mkdir()
+    (speech / "two.wav").rename(speech / "two" / "one.wav")
+    command = ("--model", "logmel", "--layer", 0, "--out", tmp_path / "states")
+    assert "replaced" not in ran(speech / "one.wav", *command).stdout
+    assert "1 file of another sound replaced" in ran(speech / "two" / "one.wav", *command).stdout
+
+
 def test_again_keeps_what_is_there(checkpoint, speech, tmp_path):
     command = (speech, "--model", checkpoint, "--layer", "1,2", "--layer", "3", "--out", tmp_path / "states")
     ran(*command)

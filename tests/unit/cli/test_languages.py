@@ -67,7 +67,9 @@ def test_another_typology_changes_the_answer(ask, tmp_path):
 
 
 def test_what_is_not_there_is_said(ask):
-    with pytest.raises(SpecError, match="did you mean tonal"):
+    with pytest.raises(SpecError, match="there is no tone type 'tonel'; did you mean 'tonal'"):
         ask("--tone", "tonel")
+    with pytest.raises(SpecError, match="'asia' may be"):
+        ask("--region", "asia")
     with pytest.raises(SpecError, match="none of eastern is tonal; ask for one of them alone"):
         ask("--region", "eastern", "--tone", "tonal")

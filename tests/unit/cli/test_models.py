@@ -60,7 +60,14 @@ def test_the_list_uses_no_network(monkeypatch):
 
 def test_a_sound_checkpoint_is_said_to_be_one(checkpoint):
     text = said("check", checkpoint)
-    for word in ("HuBERT", "every 20 ms", "each hears 25 ms", "block 3", "It keeps what it says."):
+    for word in (
+        "HuBERT",
+        "every 20 ms",
+        "made from 25 ms by the convolutions",
+        "hears the whole clip",
+        "block 3",
+        "It keeps what it says.",
+    ):
         assert word in text
 
 
@@ -71,9 +78,10 @@ def test_the_report_as_json(checkpoint):
     assert len(report["layers"]) == 4
 
 
-@pytest.mark.parametrize("kind", ["whisper", "ast"])
-def test_windowed_families_are_reported_too(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "window"), [("whisper", "30 s"), ("ast", "10.24 s")])
+def test_windowed_families_are_reported_too(tmp_path, kind, window):
     text = said("check", write_checkpoint(tmp_path, kind))
+    assert f"hears its window of {window}" in text
     assert "It keeps what it says." in text
     assert "clips of unequal length differ by at most" in text
 
@@ -85,8 +93,8 @@ def test_a_broken_law_gives_exit_code_1(checkpoint, monkeypatch):
 
     plain = checking.check_checkpoint
 
-    def broken(spec, **options):
-        return dataclasses.replace(plain(spec, **options), repeatable=False)
+    def broken(model, **options):
+        return dataclasses.replace(plain(model, **options), repeatable=False)
 
     monkeypatch.setattr(checking, "check_checkpoint", broken)
     assert "broken: a second run gives other states" in said("check", checkpoint, code=1)

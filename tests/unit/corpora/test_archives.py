@@ -110,7 +110,7 @@ def test_nothing_of_an_archive_with_a_wrong_checksum_is_given(tmp_path, contents
     data = bytearray(path.read_bytes())
     data[-6] ^= 1  # of the CRC
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"x: a.tar.gz: the archive is damaged: CRC check failed.*; get .* again"):
+    with pytest.raises(DataError, match=r"x: a.tar.gz: the archive is damaged: its checksum is wrong; get .* again"):
         read_member(path, "0.wav", clip_id="x")
 
 

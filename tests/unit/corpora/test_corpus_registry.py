@@ -54,7 +54,7 @@ def spoken(tmp_path):
 def test_languages_restrict_a_corpus_that_is_read_whole(spoken):
     assert open_corpus(spoken, languages=["all"]).languages == ("en_us", "gsw_CH", "yo_ng")
     assert open_corpus(spoken, languages=["tonal", "gsw_CH"]).languages == ("gsw_CH", "yo_ng")
-    with pytest.raises(SpecError, match=r"^folder:.*there is no language 'en_uk'; did you mean en_us\?"):
+    with pytest.raises(SpecError, match=r"^folder:.*there is no language 'en_uk'; did you mean 'en_us'\?"):
         open_corpus(spoken, languages=["en_uk"])
 
 

@@ -239,7 +239,7 @@ def test_what_is_there_already_is_not_made_again(demo, monkeypatch):
             {"seed": 1, "languages": ["en_us", "vi_vn"]},
             "is a demo corpus with seed 0, wanted is 1; name another folder",
         ),
-        ({"languages": ["en_us"]}, r"with languages \['en_us', 'vi_vn'\], wanted is \['en_us'\]"),
+        ({"languages": ["en_us"]}, "with languages en_us, vi_vn, wanted is en_us;"),
     ],
 )
 def test_a_corpus_with_other_settings_is_left_alone(demo, settings, reason):
@@ -379,7 +379,7 @@ def test_lost_files_and_bad_lines_are_failures_and_the_rest_is_read(tmp_path):
     assert len(read.clips) == len(corpus.clips) - 2
     assert {failure.clip_id: failure.reason for failure in read.failures} == {
         nameless.clip_id: "voices.tsv does not say whose voice it is",
-        "en_us/dev.tsv line 1": "has 1 columns; 7 between tabs are needed",
+        "en_us/dev.tsv line 1": "has 1 column; 7 between tabs are needed",
         lost.clip_id: f"there is no file {lost.source.path}",
     }
     (tmp_path / "speech/data/en_us/test.tsv").unlink()

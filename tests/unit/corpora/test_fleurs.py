@@ -1,12 +1,13 @@
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from otoscope.audio import Waveform
 from otoscope.corpora import fleurs_parquet
-from otoscope.corpora.fleurs import configs_in, read_fleurs
+from otoscope.corpora.fleurs import NO_SOUND, configs_in, read_fleurs
 from otoscope.corpora.fleurs_hub import how_to_download
 from otoscope.corpora.layout import audio_path, table_path
 from otoscope.errors import DataError, SpecError
@@ -99,6 +100,9 @@ def test_two_files_of_one_stem_do_not_stop_the_corpus(tmp_path):
 
 def test_a_language_without_tables_or_sound_says_which(tmp_path):
     root = make(tmp_path, languages=("en_us", "yo_ng", "zu_za"))
+    whole = read_fleurs(root)
+    lost = {clip.clip_id for clip in whole.clips if (clip.language, clip.split) == ("zu_za", "dev")}
+    assert len(lost) > 1
     for split in ("train", "dev", "test"):
         table_path(root, "yo_ng", split).unlink()
     (root / "data/zu_za/audio/dev.tar.gz").unlink()
@@ -109,9 +113,11 @@ def test_a_language_without_tables_or_sound_says_which(tmp_path):
     assert configs_in(root) == ("en_us", "yo_ng", "zu_za")
     assert found.languages == ("en_us", "zu_za")
     reasons = {failure.clip_id: failure.reason for failure in found.failures}
-    assert set(reasons) == {"yo_ng/train.tsv", "yo_ng/dev.tsv", "yo_ng/test.tsv", "zu_za/dev"}
+    assert set(reasons) == {"yo_ng/train.tsv", "yo_ng/dev.tsv", "yo_ng/test.tsv", *lost}
     assert reasons["yo_ng/dev.tsv"] == "the sound is there and the table is not; get the table"
-    assert reasons["zu_za/dev"].endswith("neither audio/dev.tar.gz nor audio/dev/")
+    for name in lost:
+        held = f"{name.rpartition('/')[2]}.wav"
+        assert reasons[name] == f"{NO_SOUND} audio/dev.tar.gz and no folder audio/dev/ to hold {held}"
     assert found.notes == ("zu_za has no train",)
 
 
@@ -124,8 +130,19 @@ def test_what_holds_nothing_of_fleurs_says_what_is_needed(tmp_path):
     (tmp_path / "en_us").mkdir()
     (tmp_path / "en_us" / "train.tsv").write_text("nothing\n")
     (tmp_path / "en_us" / "audio" / "train").mkdir(parents=True)
-    with pytest.raises(SpecError, match=r"no clip can be used .*\(2 failures: en_us/train.tsv line 1: has 1 columns"):
+    with pytest.raises(SpecError, match=r"no clip can be used .*\(1 failure: en_us/train.tsv line 1: has 1 column;"):
         read_fleurs(tmp_path)
+
+
+def test_an_empty_table_is_said(tmp_path):
+    root = make(tmp_path, languages=("en_us",))
+    table_path(root, "en_us", "dev").write_text("")
+    found = read_fleurs(root)
+    assert (found.failures, found.notes) == ((), ("en_us/dev.tsv names no recording",))
+    for split in ("train", "test"):
+        table_path(root, "en_us", split).write_text("")
+    with pytest.raises(SpecError, match=r"no clip can be used .*\(0 failures: en_us/train.tsv names no recording; "):
+        read_fleurs(root)
 
 
 def test_all_of_it_is_downloaded_by_one_pattern():
@@ -133,7 +150,7 @@ def test_all_of_it_is_downloaded_by_one_pattern():
     assert '--include "data/*" --local-dir' in how_to_download([f"x{k}" for k in range(20)])
 
 
-def rewrite(path, **columns):
+def rewrite(path, /, **columns):
     table = pq.read_table(path)
     for name, values in columns.items():
         at = table.schema.get_field_index(name)
@@ -212,8 +229,48 @@ def test_a_parquet_file_that_cannot_be_read_is_one_failure(parquet):
         clip.read(sample_rate=None)
 
 
+@pytest.mark.parametrize("column", ["raw_transcription", "transcription", "path", "audio.path", "audio.bytes"])
+def test_a_column_of_another_type_is_one_failure(parquet, column):
+    root, path = parquet
+    n = len(read_fleurs(root).clips)
+    values = pq.read_table(path)["audio" if "." in column else column].to_pylist()
+    for i, value in enumerate(values):
+        if column == "audio.bytes":
+            value["bytes"] = "text"
+        elif column == "audio.path":
+            value["path"] = value["path"].encode()
+        else:
+            values[i] = value.encode()
+    rewrite(path, **{column.partition(".")[0]: values})
+    found = read_fleurs(root)
+    assert len(found.clips) == n - len(values)
+    got, needed = ("string", "binary") if column == "audio.bytes" else ("binary", "string")
+    assert [failure.reason for failure in found.failures] == [
+        f"en_us/train/0000.parquet: the column {column} is of type {got}; type {needed} is needed; get it again"
+    ]
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_texts_may_be_kept_in_any_way_that_gives_texts(parquet, kind):
+    root, path = parquet
+    before = [clip.describe() for clip in read_fleurs(root).clips]
+    texts = pq.read_table(path)["raw_transcription"].to_pylist()
+    rewrite(path, raw_transcription=pa.array(texts).cast(kind))
+    assert [clip.describe() for clip in read_fleurs(root).clips] == before
+
+
 def test_two_row_groups_are_kept(parquet):
     root, _ = parquet
     for clip in read_fleurs(root).clips:
         clip.read(sample_rate=None)
         assert len(fleurs_parquet._shelves[0].groups) <= 2
+
+
+def test_an_id_that_is_no_number_costs_its_row_only(parquet):
+    root, path = parquet
+    n = len(read_fleurs(root).clips)
+    ids = [str(k) for k in pq.read_table(path)["id"].to_pylist()]
+    rewrite(path, id=ids)
+    found = read_fleurs(root)
+    assert len(found.clips) + len(ids) == n
+    assert found.failures[0].reason.startswith("the id of the sentence is '0', the number of samples ")

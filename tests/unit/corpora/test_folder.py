@@ -227,7 +227,7 @@ def test_languages_outside_the_table_are_accepted_and_said(folder):
 def test_clips_without_a_group_are_counted(folder):
     corpus = read_folder(manifest(folder, "path,language,speaker\na.wav,en_us,x\nb.wav,en_us,\n"))
     assert [clip.groups for clip in corpus.clips] == [{"speaker": "x"}, {"clip": "b.wav"}]
-    assert corpus.notes[0].startswith("1 of 2 clips do not name a group")
+    assert corpus.notes[0].startswith("1 of 2 clips does not name a group")
 
 
 def test_a_speaker_on_two_sides_of_the_split_is_refused(folder):

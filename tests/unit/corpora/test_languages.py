@@ -136,12 +136,16 @@ def test_a_short_form_is_enough_where_only_one_has_it(word, meant):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
+        ("asia", "may be central_asia_middle_north_african, south_asian or south_east_asian; write one"),
+        ("asian", "may be central_asia_middle_north_african, south_asian or south_east_asian; write one"),
+        ("east", "may be eastern_european or south_east_asian"),
+        ("africa", "may be central_asia_middle_north_african or sub_saharan_african"),
         ("south", "may be south_asian or south_east_asian"),
         ("european", "may be western_european or eastern_european"),
         ("african", "may be central_asia_middle_north_african or sub_saharan_african"),
-        ("en_uk", "did you mean en_us"),
-        ("welsh", "did you mean cy_gb"),
-        ("tonl", "did you mean tonal"),
+        ("en_uk", "there is no language 'en_uk'; did you mean 'en_us'\\? Accepted are all, a region"),
+        ("welsh", "did you mean 'cy_gb'"),
+        ("tonl", "did you mean 'tonal'"),
         ("", "there is no language ''"),
     ],
 )
@@ -151,7 +155,9 @@ def test_a_word_that_names_nothing_or_too_much_says_what_was_meant(word, said):
 
 
 def test_a_kind_of_which_nothing_is_there_is_refused():
-    with pytest.raises(SpecError, match=r"'tonal': none of these is there.*a code that is there: en_us"):
+    with pytest.raises(
+        SpecError, match=r"has the tone type tonal; the tone types there are none; .*a code that is there: en_us"
+    ):
         expand_languages(["tonal"], ["en_us"])
     with pytest.raises(SpecError, match="there is none"):
         expand_languages(["en_us"], [])
@@ -180,3 +186,35 @@ def test_words_give_the_union_of_what_each_gives(words):
     together = expand_languages(words, ALL)
     assert set(together) == set().union(*(expand_languages([word], ALL) for word in words))
     assert list(together) == sorted(together)
+
+
+def test_a_message_names_at_most_twelve_codes():
+    with pytest.raises(SpecError) as caught:
+        expand_languages(["xx_xx"], ALL)
+    said = str(caught.value)
+    assert sum(code in said.replace(",", "").split() for code in ALL) == 12
+    assert "and 90 more (`otoscope languages` lists those of FLEURS)" in said
+
+
+def test_of_a_code_with_another_country_the_same_language_is_meant():
+    for wrong, meant in (("es_es", "es_419"), ("pt_pt", "pt_br"), ("ZH_cn", None)):
+        with pytest.raises(SpecError) as caught:
+            expand_languages([wrong], ALL)
+        assert meant is None or f"did you mean '{meant}'?" in str(caught.value)
+
+
+def test_where_a_kind_is_asked_for_the_message_speaks_of_it():
+    assert expand_languages(["south_asian"], ALL, kind="region") == expand_languages(["south_asian"], ALL)
+    with pytest.raises(SpecError) as caught:
+        expand_languages(["tonol"], ALL, kind="tone_type")
+    assert str(caught.value) == (
+        "there is no tone type 'tonol'; did you mean 'tonal'? The tone types are tonal, pitch_accent, none"
+    )
+    for word in ("en_us", "tonal"):
+        with pytest.raises(SpecError, match=f"there is no region '{word}'; the regions are western_european"):
+            expand_languages([word], ALL, kind="region")
+    with pytest.raises(SpecError) as caught:
+        expand_languages(["tonal"], ["sv_se", "en_us"], kind="tone_type")
+    assert str(caught.value) == (
+        "no language that is there has the tone type tonal; the tone types there are pitch_accent, none"
+    )

@@ -86,7 +86,7 @@ def test_a_bad_line_costs_that_line_only(tmp_path):
         ("train line 6", "corpus"),
     ]
     assert [failure.reason for failure in failures] == [
-        "has 1 columns; 7 between tabs are needed",
+        "has 1 column; 7 between tabs are needed",
         "the file 10009414287632395082.wav was named in a line above; the first one stays",
         "is not UTF-8 at byte 1",
     ]

@@ -208,23 +208,84 @@ def test_without_a_said_length_the_sound_is_measured():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
+        ({"splits": ("dev",)}, "no clip is in dev; the corpus has train, test"),
         (
-            {"splits": ("dev",)},
-            r"made: splits leaves no clip of \d+ \(asked is splits \('dev',\); there are test, train",
+            {"genders": ("femal",)},
+            "no clip is of gender femal; the corpus has female, male; did you mean 'female'?",
         ),
-        ({"genders": ("other",)}, "genders leaves no clip of .*there are female, male"),
-        ({"min_s": 50.0}, "min_s and max_s leaves no clip of .*min_s 50.0, max_s None"),
-        ({"hours": 1e-6}, "clips and hours leaves no clip"),
+        (
+            {"genders": ("other",), "splits": ("test",)},
+            "no clip is of gender other; the corpus has female, male (kept before: test only)",
+        ),
+        ({"min_s": 60.0}, "no clip lasts at least 60 s; the longest has {longest:.3g} s"),
+        ({"max_s": 0.5}, "no clip lasts at most 0.5 s; the shortest has {shortest:.3g} s"),
+        ({"min_s": 11.0, "max_s": 12.0}, "no clip lasts 11 to 12 s; the longest has {longest:.3g} s"),
+        (
+            {"hours": 1e-6},
+            "1e-06 hours (0.0036 s) per language and split is less than the first clip drawn lasts; "
+            "{longest:.6g} s are enough for any clip",
+        ),
     ],
 )
-def test_an_empty_choice_names_the_filter(asked, said):
-    with pytest.raises(SpecError, match=said):
-        select(corpus(), Selection(**asked))
+def test_an_empty_choice_says_what_there_is_instead(asked, said):
+    whole = corpus()
+    lengths = [clip.duration_s for clip in whole.clips]
+    with pytest.raises(SpecError) as caught:
+        select(whole, Selection(**asked))
+    assert str(caught.value) == f"made: {said.format(longest=max(lengths), shortest=min(lengths))}"
+
+
+def test_lengths_between_which_nothing_lies_are_said_with_the_nearest():
+    clips = [Clip(f"c{k}", Sound("c", 1), "aa", gender="male", duration_s=k) for k in (1.0, 2.0, 5.0, 9.0)]
+    with pytest.raises(
+        SpecError, match=r"^made: no clip lasts 3 to 4 s; the nearest have 2 s and 5 s \(kept before: men"
+    ):
+        select(Corpus("made", tuple(clips)), Selection(min_s=3, max_s=4, genders=("male",)))
+
+
+def test_where_nothing_can_be_measured_the_first_reason_is_said():
+    clips = tuple(Clip(name, Sound(name, 0.0), "aa") for name in "ab")
+    with pytest.raises(SpecError, match=r"^made: the length of no clip can be found; a: broken$"):
+        select(Corpus("made", clips), Selection(min_s=1))
+
+
+def test_a_corpus_without_genders_or_splits_says_so():
+    bare = Corpus("made", (Clip("a", Sound("a", 1), "aa"),))
+    for asked, said in (
+        ({"genders": ("male",)}, "no clip is of gender male; the corpus does not say the gender of any clip"),
+        ({"splits": ("dev", "train")}, "no clip is in train or dev; the corpus has no splits"),
+        ({"gender_balanced": True}, "nothing can be balanced: .*; the corpus has no gender of any clip"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            select(bare, Selection(**asked))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, "every clip"),
+        ({"seed": 7}, "every clip"),
+        ({"clips": 5, "genders": ("female",)}, "at most 5 clips per language and split; women only"),
+        ({"clips": 1, "hours": 1.0}, "at most 1 clip and 1 hour per language and split"),
+        ({"hours": 0.3, "seed": 2}, "at most 0.3 hours per language and split; drawn with seed 2"),
+        ({"genders": ("male", "female"), "splits": ("test", "train")}, "women and men only; train and test only"),
+        ({"genders": ("other", "female")}, "gender female and other only"),
+        ({"min_s": 2.0}, "clips of at least 2 s"),
+        ({"max_s": 8.5}, "clips of at most 8.5 s"),
+        ({"min_s": 2, "max_s": 8}, "clips of 2 to 8 s"),
+        (
+            {"content_matched": True, "gender_balanced": True},
+            "the same sentences in every language; as many women as men",
+        ),
+    ],
+)
+def test_a_selection_says_in_words_what_is_asked(asked, words):
+    assert Selection(**asked).words() == words
 
 
 def test_languages_without_a_common_sentence_are_refused():
     clips = [Clip(code, Sound(code, 1), code, {"sentence": code}, "train") for code in ("aa", "bb")]
-    with pytest.raises(SpecError, match=r"content_matched leaves no clip.*0 of 2 sentences are in all 2"):
+    with pytest.raises(SpecError, match=r"no sentence is in every language: train: 0 of 2 sentences are in all 2"):
         select(Corpus("made", tuple(clips)), Selection(content_matched=True))
     with pytest.raises(SpecError, match="aa: the corpus does not say which sentence it is"):
         select(Corpus("made", (replace(clips[0], groups={}),)), Selection(content_matched=True))

@@ -52,7 +52,7 @@ def test_rows_of_the_user_override_and_extend(tmp_path):
     [
         ("code,region\nen_us,south_asian\n", "has no column tone_type; it has code, region"),
         ("", "has no column code; it has none"),
-        ("code,tone_type,mood\n", "the columns mood are not known; use code, tone_type, region, name, coding"),
+        ("code,tone_type,mood\n", "the column mood is not known; use code, tone_type, region, name, coding"),
         ("code,tone_type\nen_us,tonal\nyo_ng,loud\n", "line 3: tone_type is 'loud'; choose from tonal, pitch_accent"),
         ("code,tone_type,region\nen_us,tonal,moon\n", "line 2: region is 'moon'; choose from western_european"),
         ("code,tone_type\n??,tonal\n", "line 2: code is '\\?\\?'; one like en_us"),

@@ -1,7 +1,11 @@
 """Worker processes end with what they work for, and a death among them is said in one line."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +35,25 @@ def test_a_process_that_dies_is_said_in_one_line():
     with pytest.raises(OtoscopeError, match="a worker process died") as found:
         killed()
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_gives_the_work_however_it_goes(tmp_path, how):
+    code = (
+        "import sys, time, os, pathlib\n"
+        "from otoscope.engine.local import worker_pool\n"
+        "if __name__ == '__main__':\n"
+        "    with worker_pool(1) as pool:\n"
+        "        print(pool.submit(os.getpid).result(), flush=True)\n"
+        "        pool.submit(time.sleep, 60).result()\n"
+    )
+    script = tmp_path / "gives.py"
+    script.write_text(code)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as giver:
+        worker = int(giver.stdout.readline())
+        giver.send_signal(how)
+        giver.wait()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and Path(f"/proc/{worker}").exists():
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otoscope.report.profile import ROLE_TITLES, best_point, layer_profile
+from otoscope.report.profile import ROLE_TITLES, best_point, layer_profile, stands_out
 
 MODELS = {
     "logmel": ([0.9], [0.95]),
@@ -150,3 +150,19 @@ def test_the_title_says_when_the_mean_is_not_over_all_languages(make):
     profile = layer_profile(rows, [], {"ge2e": "model"}, {}, "own")
     assert (profile.languages, profile.n_tested) == (("en_us",), 2)
     assert profile.title == f"{ROLE_TITLES['own']}, 1 of 2 languages"
+
+
+@pytest.mark.parametrize("values", [[0.01, 0.02, 0.0], [0.04, 0.03, 0.02]])
+def test_where_nothing_is_told_from_chance_or_from_the_control_no_layer_is_crowned(make, values):
+    profile = make.profile({"ge2e": values})
+    assert profile.headline.startswith("No layer holds pitch that can be told from chance: the highest r is 0.0")
+    assert profile.answer.startswith("No layer holds pitch that can be told from chance")
+    assert "the control reaches 0.02" in profile.answer
+    assert not stands_out(best_point(profile.points))
+    assert stands_out(best_point(make.profile(MODELS).points))
+
+
+def test_layers_inside_the_interval_of_the_best_are_named(make):
+    profile = make.profile({"ge2e": [0.3, 0.7, 0.69, 0.68]})
+    assert "Layers 2, 3 of it lie inside that interval." in profile.answer
+    assert "inside that interval" not in make.profile({"ge2e": [0.3, 0.7, 0.5]}).answer

@@ -10,8 +10,9 @@ import soundfile
 from otoscope.errors import RunConflictError, SpecError
 from otoscope.representations import extracting
 from otoscope.representations.base import Layer, LayerInfo, ModelInfo
-from otoscope.representations.extracting import choose_layers, extract_states, gather_clips, states_path
+from otoscope.representations.extracting import choose_layers, extract_states, states_path
 from otoscope.representations.filterbanks import LogMel
+from otoscope.representations.gathering import gather_clips
 from otoscope.representations.registry import open_model
 from otoscope.store import read_arrays
 from otoscope.testing.checkpoints import write_checkpoint
@@ -194,28 +195,6 @@ def test_the_walk_ends_after_the_last_layer_that_is_wanted(tmp_path, speech, mon
     assert asked == [1]
 
 
-def test_sources_are_files_folders_and_corpora(tmp_path, speech, monkeypatch):
-    assert [clip.clip_id for clip in gather_clips([speech]).clips] == ["anna/one.wav", "anna/two.flac", "ben/one.wav"]
-    monkeypatch.chdir(tmp_path)
-    mixed = gather_clips(["speech/ben", "speech/anna/one.wav", "./speech/ben/one.wav"])
-    assert [clip.clip_id for clip in mixed.clips] == ["speech/ben/one.wav", "speech/anna/one.wav"]
-    (tmp_path / "list.csv").write_text("path,language,split\nspeech/ben/one.wav,en_us,train\n")
-    listed = gather_clips(["folder:list.csv"])
-    assert [(clip.clip_id, clip.split) for clip in listed.clips] == [("speech/ben/one.wav", None)]
-
-
-@pytest.mark.parametrize("source", ["nowhere.wav", "records:here"])
-def test_sources_that_are_not_there_are_refused_before_anything_is_heard(source):
-    with pytest.raises(SpecError, match="there is no such file or folder; name sound files, folders, or folder:PATH"):
-        gather_clips([source])
-
-
-def test_a_folder_without_sound_is_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(SpecError, match="holds no sound file"):
-        gather_clips([tmp_path])
-
-
 def test_layers_are_chosen_by_index_in_the_order_of_the_model():
     info = Counting().info
     assert [layer.index for layer in choose_layers(["2", "0", "2"], info)] == [0, 2]
@@ -240,6 +219,15 @@ def test_different_clips_have_different_files(tmp_path):
     paths = {states_path(tmp_path, clip_id, 6) for clip_id in ids}
     assert len(paths) == len(ids)
     assert all(path.resolve().is_relative_to(tmp_path.resolve() / "layer-06") for path in paths)
+    assert not [part for path in paths for part in path.parts if part.startswith("-")]
+
+
+def test_states_of_another_sound_of_the_same_name_are_counted_as_replaced(tmp_path, speech):
+    out = tmp_path / "out"
+    assert run([speech / "anna/one.wav"], Counting(), out, "1", "2").n_replaced == 0
+    other = run([speech / "ben/one.wav"], Counting(), out, "1", "2")
+    assert (other.n_written, other.n_kept, other.n_replaced) == (2, 0, 2)
+    assert run([speech / "ben/one.wav"], Counting(), out, "1", "2").n_replaced == 0
 
 
 def test_clips_are_decoded_ahead_but_not_all_at_once(speech, tmp_path):

@@ -173,6 +173,29 @@ def check_absent(told):
     assert told.endswith("--model ./hubert-base-ls960")
 
 
+def test_a_host_whose_name_is_not_known_is_not_asked(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    from otoscope.errors import SpecError
+    from otoscope.representations.upstreams import hub as module
+
+    def asked(*_args, **_options):
+        raise AssertionError("the hub's client was asked")
+
+    monkeypatch.setattr(module, "unknown_host", lambda: "hub.invalid")
+    monkeypatch.setattr(module, "is_offline", lambda: False)
+    monkeypatch.setattr(huggingface_hub, "HfApi", asked)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", asked)
+    with pytest.raises(
+        SpecError, match=r"cannot be reached \(hub.invalid is not known here\); did you mean"
+    ) as raised:
+        module.fetch("facebook/hubert-bse-ls960")
+    assert "did you mean 'facebook/hubert-base-ls960'? Else, where there is a network, run: hf" in str(raised.value)
+    snapshot = write_checkpoint(tmp_path / "snapshots" / COMMIT, "hubert")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(snapshot / "config.json"))
+    assert module.fetch("acme/tiny") == (snapshot, COMMIT)
+
+
 @pytest.mark.parametrize(
     ("files", "chosen"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import dataclass, replace
 
 import pytest
@@ -9,9 +10,9 @@ import soundfile
 
 from otoscope.corpora.base import Clip, Corpus
 from otoscope.corpora.files import AudioFile
-from otoscope.errors import RunConflictError, SourceGoneError, SpecError
+from otoscope.errors import PassingError, RunConflictError, SourceGoneError, SpecError
 from otoscope.f0.labels import LabelCache
-from otoscope.store import locked, read_json
+from otoscope.store import lock_holder, locked, read_about, read_json
 from otoscope.studies.pitch.answer import read_answer
 from otoscope.studies.pitch.ledger import LOCK
 from otoscope.studies.pitch.merge import merge_runs
@@ -108,6 +109,8 @@ def test_several_processes_and_readers_give_the_same_bytes(tmp_path, whole):
     assert contents(tmp_path / "several") == contents(whole)
     run(tmp_path / "readers", readers=1)
     assert contents(tmp_path / "readers") == contents(whole)
+    run(tmp_path / "both", devices=["cpu", "cpu"], readers=1)
+    assert contents(tmp_path / "both") == contents(whole)
 
 
 @pytest.mark.parametrize(
@@ -294,3 +297,149 @@ def test_the_first_part_of_none_is_refused(tmp_path):
         with pytest.raises(SpecError, match="part is"):
             run(tmp_path / "run", part=part)
     assert not (tmp_path / "run").exists()
+
+
+def test_damaged_moments_are_never_used(tmp_path, whole):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    path = next((out / "cells" / "planted").glob("*.train.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    shutil.rmtree(out / "probes")
+    with pytest.raises(SpecError, match=r"has other bytes than were written.*; remove it"):
+        run(out)
+    path.unlink()
+    run(out)
+    assert contents(out) == contents(whole)
+
+
+def test_a_damaged_test_file_gives_no_numbers(tmp_path, whole):
+    from otoscope.studies.pitch.matrix import matrix_rows
+
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    for path in (out / "test" / "planted").glob("*.safetensors"):
+        data = bytearray(path.read_bytes())
+        for place in range(8 + int.from_bytes(data[:8], "little"), len(data), 499):
+            data[place] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(SpecError, match="other bytes than were written"):
+        matrix_rows(out)
+
+
+def test_a_part_that_is_done_is_said_to_be_done(tmp_path):
+    run(tmp_path / "part", part=(1, 2))
+    assert run_status(tmp_path / "part").part == (1, 2)
+    assert run_status(tmp_path / "part").part_done
+    next((tmp_path / "part" / "cells").rglob("*.safetensors")).unlink()
+    assert not run_status(tmp_path / "part").part_done
+
+
+def test_looking_at_what_is_not_there_leaves_nothing(tmp_path):
+    for look in (verify_run, run_status):
+        with pytest.raises(SpecError, match="there is no such folder"):
+            look(tmp_path / "typo")
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_device_that_is_not_there_is_refused_even_where_no_network_is_asked_for(tmp_path):
+    with pytest.raises(SpecError, match="gpu"):
+        run(tmp_path / "run", devices=["gpu"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_language_without_test_clips_is_named(tmp_path):
+    corpus = planted_corpus(languages=LANGUAGES)
+    clips = tuple(c for c in corpus.clips if (c.language, c.split) != ("en_us", "test"))
+    plan = run(tmp_path / "run", models=[A], corpus=replace(corpus, clips=clips)).plan
+    assert "Without test clips, so trained on and not tested: en_us." in plan.notes
+
+
+def test_a_partner_that_changes_while_a_run_is_under_way_is_noticed(tmp_path):
+    folder = tmp_path / "speech"
+    corpus = spoken_corpus(folder, n=24)
+    options = {"models": ["logmel"], "corpus": corpus, "tracker": None}
+
+    class Power(Exception):
+        pass
+
+    class GoesOff(Removes):
+        def advance(self):
+            self.left -= 1
+            if self.left == 0:
+                raise Power
+
+    with pytest.raises(Power):
+        run(tmp_path / "cut", **options, progress=GoesOff(folder, 16 + 5))  # after the first shard of one language
+    part = next((tmp_path / "cut" / "cells").rglob("*.00000.safetensors"))
+    partners = set(read_about(part)["partners"]) - set(read_about(part)["clips"])
+    assert partners  # in a shard that is still to come
+    changed = folder / f"{sorted(partners)[0][1:]}.wav"
+    waveform, _, _ = speechlike(99, duration_s=1.0)
+    soundfile.write(changed, waveform.samples, waveform.sample_rate, subtype="FLOAT")
+    with pytest.raises(SourceGoneError, match="sound files changed while the run was under way"):
+        run(tmp_path / "cut", **options)
+    run(tmp_path / "cut", **options)
+    shutil.copytree(tmp_path / "cut" / "shifts", tmp_path / "fresh" / "shifts")
+    run(tmp_path / "fresh", **options)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "fresh")
+
+
+def test_a_clip_that_failed_for_want_of_memory_is_tried_again(tmp_path, whole):
+    class Crowded(PlantedModel):
+        def layers(self, waveform):
+            for layer in super().layers(waveform):
+                if crowded and waveform.clip_id.endswith("3") and layer.info.index == 1:
+                    raise PassingError(waveform.clip_id, "memory did not suffice")
+                yield layer
+
+    crowded = True
+    assert run(tmp_path / "run", models=[Crowded(name="planted"), B]).failures
+    crowded = False
+    assert not run(tmp_path / "run", models=[Crowded(name="planted"), B]).failures
+    shutil.copytree(tmp_path / "run" / "shifts", tmp_path / "fresh" / "shifts")  # made while memory was short
+    run(tmp_path / "fresh")
+    assert contents(tmp_path / "run") == contents(tmp_path / "fresh")
+
+
+def test_an_extension_that_is_refused_leaves_the_run_as_it_was(tmp_path):
+    corpus = planted_corpus(languages=LANGUAGES)
+    run(tmp_path / "run", models=[A], corpus=corpus.only(["en_us"]))
+    before = contents(tmp_path / "run")
+    bad = PlantedModel(name="bad", fails_on=tuple(c.clip_id for c in corpus.clips))
+    with pytest.raises(SpecError, match="none of the"):
+        run(tmp_path / "run", models=[A, bad], corpus=corpus, languages=["all"])
+    assert contents(tmp_path / "run") == before
+    assert verify_run(tmp_path / "run") == []
+
+
+def test_exchanged_probes_are_found(tmp_path, whole):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    shutil.copy(out / "probes" / "planted" / "1.safetensors", out / "probes" / "planted" / "0.safetensors")
+    (problem,) = verify_run(out)
+    assert problem.what == "holds the probes of planted layer 1"
+    run(out)
+    assert contents(out) == contents(whole)
+
+
+def test_looking_at_a_lock_does_not_keep_a_run_from_beginning(tmp_path):
+    path = tmp_path / "run" / LOCK
+    with locked(path):
+        pass
+    stop = threading.Event()
+
+    def look():
+        while not stop.is_set():
+            lock_holder(path)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(300):
+            with locked(path):
+                pass
+    finally:
+        stop.set()
+        looker.join()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
 from otoscope.frames import FrameGrid
+from otoscope.representations.base import Model
 from otoscope.representations.registry import open_model
 from otoscope.representations.upstreams.families import BatchHearing
 from otoscope.representations.upstreams.model import UpstreamModel
@@ -69,6 +70,8 @@ class CheckpointReport:
         How many there are.
     grid : FrameGrid
         Of the last layer.
+    window_s : float or None, seconds
+        How much sound the blocks hear together; None for the whole clip.
     settings : dict
         What was resolved: normalisation, number format, attention and whatever else changes the states.
     norm : str
@@ -108,6 +111,7 @@ class CheckpointReport:
     licence: str
     n_blocks: int
     grid: FrameGrid
+    window_s: float | None
     settings: dict[str, object]
     norm: str
     device: str
@@ -155,15 +159,15 @@ class CheckpointReport:
         return plain
 
 
-def check_checkpoint(spec: str, *, device: str = "cpu", seed: int = 0) -> CheckpointReport:
+def check_checkpoint(spec: str | Model, *, device: str = "cpu", seed: int = 0) -> CheckpointReport:
     """Open a checkpoint, let it hear noise, and report.
 
     Parameters
     ----------
-    spec : str
-        A folder or ``org/name``, with settings; also ``untrained:...#seed``.
+    spec : str or Model
+        A folder or ``org/name``, with settings; also ``untrained:...#seed``; or one that is open.
     device : str
-        ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
+        ``cpu``, ``cuda``, ``cuda:1`` or ``auto``; for one that is open, what it was opened with counts.
     seed : int
         What the noise is drawn by.
 
@@ -177,9 +181,9 @@ def check_checkpoint(spec: str, *, device: str = "cpu", seed: int = 0) -> Checkp
     SpecError
         If it cannot be opened, or is no checkpoint.
     """
-    model = open_model(spec, device=device)
+    model = open_model(spec, device=device) if isinstance(spec, str) else spec
     if not isinstance(model, UpstreamModel):
-        raise SpecError(f"{spec}: is built in and has no checkpoint; name a folder or org/name")
+        raise SpecError(f"{model.info.name}: is built in and has no checkpoint; name a folder or org/name")
     rate = model.info.sample_rate
     field = max(layer.grid.receptive_field + max(0, layer.grid.start) for layer in model.info.layers)
     clip = _noise(seed, max(int(_LONGEST_S * rate), 2 * field), rate)
@@ -198,6 +202,7 @@ def check_checkpoint(spec: str, *, device: str = "cpu", seed: int = 0) -> Checkp
         licence=model.info.licence,
         n_blocks=model.info.layers[-1].index,
         grid=model.info.layers[-1].grid,
+        window_s=_window_s(model),
         settings=dict(model.info.settings),
         norm=model.outline.norm,
         device=model.device,
@@ -217,6 +222,11 @@ def check_checkpoint(spec: str, *, device: str = "cpu", seed: int = 0) -> Checkp
         seconds_per_second=_cost(model, clip),
         n_threads=torch.get_num_threads(),
     )
+
+
+def _window_s(model: UpstreamModel) -> float | None:
+    said = model.outline.settings.get("window_s")
+    return float(said) if isinstance(said, int | float) else None
 
 
 def _noise(seed: int, n_samples: int, rate: int, name: str = "noise") -> Waveform:

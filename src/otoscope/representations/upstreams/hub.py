@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from otoscope.corpora.hub_host import is_offline, unknown_host
 from otoscope.errors import SpecError
+from otoscope.representations.upstreams.naming import did_you_mean
 
 __all__ = ["fetch", "wanted"]
 
@@ -45,6 +47,10 @@ def fetch(name: str, *, revision: str = "", weights: bool = True) -> tuple[Path,
     -----
     ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and the token are the hub's own and honoured.
     """
+    if not is_offline() and (host := unknown_host()) is not None:
+        if (ready := _cached(name, revision or "main", weights=weights)) is not None:
+            return ready, ready.name
+        raise SpecError(_absent(name, revision, f"{host} is not known here"))
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -71,7 +77,8 @@ def fetch(name: str, *, revision: str = "", weights: bool = True) -> tuple[Path,
         raise SpecError(f"{name}: the hub has no revision {revision!r}; leave it out for the main branch") from error
     except RepositoryNotFoundError as error:
         raise SpecError(
-            f"{name}: the hub has no such model, or it is private; check the name, or name a folder (./name)"
+            f"{name}: the hub has no such model, or it is private; {did_you_mean(name, after=' ')}check the name, or "
+            "name a folder (./name)"
         ) from error
     except unreachable as error:
         ready = _cached(name, revision or "main", weights=weights)
@@ -133,6 +140,7 @@ def _absent(name: str, revision: str, reason: str) -> str:
     folder = name.rpartition("/")[2]
     pinned = f" --revision {revision}" if revision else ""
     return (
-        f"{name}: is not in the local cache, and the hub cannot be reached ({reason}); where there is a network, "
-        f"run: hf download {name}{pinned} --local-dir {folder}   then name the folder: --model ./{folder}"
+        f"{name}: is not in the local cache, and the hub cannot be reached ({reason}); "
+        f"{did_you_mean(name, after=' Else, ')}where there is a network, run: hf download {name}{pinned} "
+        f"--local-dir {folder}   then name the folder: --model ./{folder}"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
-from otoscope.errors import DataError, SpecError
+from otoscope.errors import DataError, PassingError, SpecError
 from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.families import CNN, Outline
 
@@ -156,7 +156,7 @@ class ConvolutionalHearing:
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            raise DataError(
+            raise PassingError(
                 waveforms[int(np.argmax(lengths))].clip_id,
                 f"memory did not suffice for {len(waveforms)} x {longest / self.outline.sample_rate:.1f} s on "
                 f"{self._device}; cut the clip, or use a machine with more memory",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
-from otoscope.errors import DataError
+from otoscope.errors import DataError, PassingError
 from otoscope.representations.base import LayerInfo
 from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.windows import Window, cover
@@ -213,7 +213,7 @@ class WindowedHearing:
             if not out_of_memory(error):
                 raise
             longest = max(waveforms, key=lambda waveform: waveform.samples.size)
-            raise DataError(
+            raise PassingError(
                 longest.clip_id,
                 f"memory did not suffice for {len(places)} windows on {self._device}; cut the clip, or use a machine "
                 "with more memory",

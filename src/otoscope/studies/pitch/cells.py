@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import resample
 from otoscope.corpora.base import Clip, Failure
-from otoscope.errors import DataError, SpecError
+from otoscope.errors import DataError, PassingError, SpecError
 from otoscope.frames import FrameGrid
 from otoscope.probes.moments import MomentAccumulator, Moments, fold
 from otoscope.representations.base import Layer, Model
@@ -134,12 +134,18 @@ class Cells:
         The ids of the clips that are in.
     sound : dict of str to str
         For every clip that could be read, in or not, the digest of its samples.
+    partners : dict of str to str
+        For every clip whose sequences stood for another's in the ``swap`` control, the same; of a shard only.
+    passing : list of str
+        The clips that failed for a reason that may pass, such as want of memory: the next run tries them again.
     """
 
     moments: dict[CellKey, Moments] = field(default_factory=dict[CellKey, Moments])
     failures: list[Failure] = field(default_factory=list[Failure])
     clips: list[str] = field(default_factory=list[str])
     sound: dict[str, str] = field(default_factory=dict[str, str])
+    partners: dict[str, str] = field(default_factory=dict[str, str])
+    passing: list[str] = field(default_factory=list[str])
 
 
 def accumulate(
@@ -178,18 +184,18 @@ def accumulate(
     Cells
         A clip that fails at any layer is in none of them.
     """
-    excluded: dict[str, Failure] = {}
+    excluded: dict[str, tuple[Failure, bool]] = {}
     while True:
         try:
             return _accumulate(shard, model, shifts, reader, plan, settings, scorer, heard_clip, excluded)
         except _Spoilt as spoilt:  # a later layer failed after earlier ones were added: once more, without the clip
-            excluded[spoilt.failure.clip_id] = spoilt.failure
+            excluded[spoilt.failure.clip_id] = (spoilt.failure, spoilt.passing)
 
 
 class _Spoilt(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
+    def __init__(self, failure: Failure, passing: bool) -> None:
+        super().__init__(failure, passing)
+        self.failure, self.passing = failure, passing
 
 
 def _accumulate(
@@ -201,7 +207,7 @@ def _accumulate(
     settings: PitchSettings,
     scorer: Scorer | None,
     heard_clip: Callable[[], None],
-    excluded: Mapping[str, Failure],
+    excluded: Mapping[str, tuple[Failure, bool]],
 ) -> Cells:
     cells, sums = Cells(), dict[CellKey, MomentAccumulator]()
     if scorer is not None:
@@ -214,9 +220,13 @@ def _accumulate(
             continue
         cells.sound[clip.clip_id] = heard.waveform.digest()
         if clip.clip_id in excluded:
-            cells.failures.append(excluded[clip.clip_id])
+            failure, passing = excluded[clip.clip_id]
+            cells.failures.append(failure)
+            cells.passing += [clip.clip_id] * passing
             continue
         partner = reader.partner(clip, shard.split)
+        if partner is not None:
+            cells.partners[partner.waveform.clip_id] = partner.waveform.digest()
         block = plan.blocks.get(clip.clip_id, -1)
         made: dict[tuple[FrameGrid, int, int], ClipTargets] = {}
         added = False
@@ -244,8 +254,10 @@ def _accumulate(
         except DataError as error:
             failure = Failure(clip.clip_id, "model", f"{model.info.name}: {error.problem}")
             if added:
-                raise _Spoilt(failure) from error
+                raise _Spoilt(failure, isinstance(error, PassingError)) from error
             cells.failures.append(failure)
+            if isinstance(error, PassingError):
+                cells.passing.append(clip.clip_id)
         else:
             cells.clips.append(clip.clip_id)
         heard_clip()
@@ -274,6 +286,8 @@ def write_cells(
         "clips": cells.clips,
         "failures": [[f.clip_id, f.stage, f.reason] for f in cells.failures],
         "sound": cells.sound,
+        "partners": cells.partners,
+        "passing": cells.passing,
         "versions": versions(),
     }
     arrays = {key.encode(): moments.packed for key, moments in cells.moments.items()}
@@ -298,7 +312,13 @@ def read_header(path: Path, about: Mapping[str, object] | None = None) -> Cells 
     said = read_about(path)
     if said is None or (about is not None and said.get("made_of") != dict(about)):
         return None
-    return Cells({}, [Failure(*entry) for entry in said["failures"]], list(said["clips"]), dict(said["sound"]))
+    return _said(said)
+
+
+def _said(said: Mapping[str, Any]) -> Cells:
+    failures = [Failure(*entry) for entry in said["failures"]]
+    clips, passing = list(said["clips"]), list(said["passing"])
+    return Cells({}, failures, clips, dict(said["sound"]), dict(said["partners"]), passing)
 
 
 def read_cells(
@@ -329,8 +349,7 @@ def read_cells(
     """
     wanted = None if layer is None else (lambda name: name.startswith(f"{layer}|"))
     arrays, said = read_arrays(path, only=wanted)
-    failures = [Failure(*entry) for entry in said["failures"]]
-    cells, extra = Cells({}, failures, list(said["clips"]), dict(said["sound"])), dict[str, Floats]()
+    cells, extra = _said(said), dict[str, Floats]()
     for name, array in arrays.items():
         if "|" not in name:
             extra[name] = array
@@ -358,6 +377,7 @@ def fold_shards(shards: Iterable[Cells]) -> Cells:
     for cells in shards:
         total.clips += cells.clips
         total.failures += cells.failures
+        total.passing += cells.passing
         total.sound |= cells.sound
         for key, moments in cells.moments.items():
             total.moments[key] = total.moments[key] + moments if key in total.moments else moments

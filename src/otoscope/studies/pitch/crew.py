@@ -6,6 +6,7 @@ A crew decides where a piece of work is done, never what is done: the same shard
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -234,7 +235,10 @@ def _begin(kit: Kit, devices: Queue[str]) -> None:
     use_threads(kit.threads or 1)
     device = devices.get()
     models = [open_model(model, device=device) if isinstance(model, str) else model for model in kit.models]
-    _there.append(Worker(kit.folder, kit.plan, kit.settings, kit.reader(), models))
+    reader = kit.reader()
+    # Before multiprocessing closes its queues, and waits for the reader's own processes to be told to end.
+    multiprocessing.util.Finalize(None, reader.__exit__, (None, None, None), exitpriority=100)
+    _there.append(Worker(kit.folder, kit.plan, kit.settings, reader, models))
 
 
 def _shift_there(name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from otoscope.corpora.base import SPLITS, Corpus, Failure, Split
+from otoscope.corpora.selection import Selection
 from otoscope.errors import RunConflictError
 from otoscope.f0.base import TrackerInfo
 from otoscope.representations.base import ModelInfo
@@ -20,11 +21,28 @@ from otoscope.studies.pitch.plan import Plan, plan_token
 from otoscope.studies.pitch.settings import PitchSettings, check_same
 from otoscope.studies.provenance import versions
 
-__all__ = ["LOCK", "SCHEMA", "Ledger", "cells_path", "part_path", "probes_path", "shifts_path"]
+__all__ = ["LOCK", "SCHEMA", "Ledger", "cells_path", "part_path", "probes_path", "selection_of", "shifts_path"]
 
-SCHEMA = 1
+SCHEMA = 2
 LOCK = Path("journal") / "lock"
 _CLAIMED = ("run.json", "clips.parquet")
+
+
+def selection_of(said: Mapping[str, Any]) -> Selection:
+    """Read what :meth:`~otoscope.corpora.selection.Selection.describe` gave.
+
+    Parameters
+    ----------
+    said : dict
+        A JSON value; what is missing is at its default.
+
+    Returns
+    -------
+    Selection
+        As it was.
+    """
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in said.items()}
+    return Selection(**fields)
 
 
 def shifts_path(folder: Path, name: str) -> Path:
@@ -185,6 +203,9 @@ class Ledger:
                 "versions": versions(),
             },
         )
+
+    def list_clips(self) -> None:
+        """Write which clips there are, and where they stand."""
         write_table(
             self.folder / "clips.parquet",
             [
@@ -219,7 +240,8 @@ class Ledger:
             told += [f"other clips, groups or splits in {', '.join(changed)}"] if changed else []
             chosen = before["corpus"].get("selection")
             if chosen is not None and chosen != selected["selection"]:
-                told.append(f"clips were chosen by {chosen}, now by {selected['selection']}")
+                earlier, now = (selection_of(said).words() for said in (chosen, selected["selection"]))
+                told.append(f"clips were chosen as: {earlier}; now: {now}")
             raise RunConflictError(
                 f"{where}: the corpus is not the one that this run was made with: {'; '.join(told)}. Languages "
                 "may be added to a run, with the corpus as it was; for another corpus name another folder with --out"
@@ -325,7 +347,7 @@ class Ledger:
         write_json(self._journal(name, code, split), stamps)
 
     def sound(self, model: str, *splits: Split) -> str:
-        """Give a digest of the sound that a model has heard.
+        """Give a digest of the sound that a model has heard, and of which clips it could use.
 
         Parameters
         ----------
@@ -341,7 +363,7 @@ class Ledger:
         """
         return digest_of(
             {
-                f"{code}.{split}": found.sound
+                f"{code}.{split}": [found.sound, found.clips]
                 for split in splits
                 for code in self.plan.languages_with(split)
                 if (found := read_header(cells_path(self.folder, model, code, split)))

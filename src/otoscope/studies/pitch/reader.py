@@ -15,6 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
+from otoscope.audio import Waveform
 from otoscope.corpora.base import Clip, Failure, Split
 from otoscope.engine.local import one_thread, worker_pool
 from otoscope.errors import DataError, SourceGoneError
@@ -65,6 +66,32 @@ class Hearer:
         SourceGoneError
             If its file is not there any more.
         """
+        waveform = self.listen(clip)
+        if isinstance(waveform, Failure):
+            return waveform
+        try:
+            return Heard(waveform, self.labels.track(self.tracker, waveform))
+        except DataError as error:
+            return Failure(clip.clip_id, "labels", error.problem)
+
+    def listen(self, clip: Clip) -> Waveform | Failure:
+        """Read a clip without its labels.
+
+        Parameters
+        ----------
+        clip : Clip
+            Which.
+
+        Returns
+        -------
+        Waveform or Failure
+            Why not, where it cannot be used.
+
+        Raises
+        ------
+        SourceGoneError
+            If its file is not there any more.
+        """
         try:
             waveform = clip.read(sample_rate=self.tracker.sample_rate)
         except DataError as error:
@@ -80,10 +107,7 @@ class Hearer:
         if waveform.is_silent():
             problem = "is silent: it never leaves its mean by more than -80 dB of full scale"
             return Failure(clip.clip_id, "audio", problem)
-        try:
-            return Heard(waveform, self.labels.track(self.tracker, waveform))
-        except DataError as error:
-            return Failure(clip.clip_id, "labels", error.problem)
+        return waveform
 
 
 class ClipReader:
@@ -206,6 +230,22 @@ class ClipReader:
             self._kept[clip.clip_id] = ahead[1].result() if ahead else self._hear(clip)
             self._go_ahead()
         return self._kept[clip.clip_id]
+
+    def sound_of(self, clip: Clip) -> str | None:
+        """Give the digest of a clip's samples, without labels and without keeping anything.
+
+        Parameters
+        ----------
+        clip : Clip
+            Which.
+
+        Returns
+        -------
+        str or None
+            As :meth:`hear` would give its waveform; None where it would be a failure of the sound.
+        """
+        found = self._hear.listen(clip)
+        return None if isinstance(found, Failure) else found.digest()
 
     def _order(self, language: str, split: Split) -> SwapOrder:
         key = (language, split)

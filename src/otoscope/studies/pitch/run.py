@@ -30,7 +30,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,7 @@ from numpy.typing import NDArray
 from otoscope.corpora.base import Corpus, Failure, Split
 from otoscope.corpora.selection import Selection
 from otoscope.corpora.typology import read_typology
-from otoscope.errors import RunConflictError, SpecError
+from otoscope.errors import RunConflictError, SourceGoneError, SpecError
 from otoscope.evaluation.splits import seeded_generator
 from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
@@ -49,7 +48,7 @@ from otoscope.store import clear_leftovers, digest_arrays, digest_of, locked, re
 from otoscope.studies.pitch.answer import write_answer
 from otoscope.studies.pitch.cells import Cells, fold_shards, read_cells, read_header, write_cells
 from otoscope.studies.pitch.crew import Crew, Job, Kit, alone, one_process_per_device
-from otoscope.studies.pitch.ledger import LOCK, SCHEMA, Ledger, cells_path, part_path
+from otoscope.studies.pitch.ledger import LOCK, SCHEMA, Ledger, cells_path, part_path, selection_of
 from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan, part_of
 from otoscope.studies.pitch.prepare import open_models, prepare_corpus, threads_for_block
 from otoscope.studies.pitch.reader import ClipReader
@@ -170,7 +169,7 @@ def run_pitch(
         clear_leftovers(out)
         before = read_json(out / "run.json") if (out / "run.json").exists() else {"languages": {}, "models": {}}
         made = before.get("corpus", {})
-        chosen = selection or _selection_of(made)
+        chosen = selection or selection_of(made.get("selection", {}))
         coded: str = typology or made.get("typology", "default")
         coding = read_typology(coded)
         opened = prepare_corpus(corpus, languages, chosen, has=tuple(before["languages"]), typology=coding)
@@ -213,11 +212,6 @@ def _taken(out: Path) -> Iterator[None]:
                     (out / LOCK).parent.rmdir()
                     if not there:
                         out.rmdir()
-
-
-def _selection_of(made: Mapping[str, Any]) -> Selection:
-    said = {key: tuple(v) if isinstance(v, list) else v for key, v in made.get("selection", {}).items()}
-    return Selection(**cast("dict[str, Any]", said))
 
 
 def _check_folder(out: Path) -> None:
@@ -286,6 +280,7 @@ class _Run:
         except SpecError:
             self.ledger.withdraw(before)  # a model that could hear nothing leaves the run as it was
             raise
+        self.ledger.list_clips()
         waiting = self.pass_over(scored=False)
         if not waiting:
             for name in self.infos:
@@ -366,12 +361,13 @@ class _Run:
     def _stands(self, work: _Work, code: str, split: Split) -> bool:
         """Say whether a folded file is there, made of the same things and of the same sound."""
         found = read_header(work.path, work.made_of)
-        if found is None:
+        if found is None or found.passing:
             return False
         suspects = self.ledger.suspects(work.model, code, split)
         clips = [c for c in self.plan.clips(code, split) if c.clip_id in suspects]
-        same = same_sound(found, clips, self.reader)
-        self.reader.forget()
+        if clips:
+            self.progress.begin(f"{code}: is it the same sound?", len(clips))
+        same = same_sound(found, clips, self.reader, self.progress.advance)
         if same and suspects:
             self.ledger.stamp(work.model, code, split)
         return same
@@ -389,14 +385,18 @@ class _Run:
         """Fold the shards of a language and split into one file, in the order of their ids, and let go of them."""
         rows: dict[str, list[Floats]] = {}
 
+        partners: dict[str, dict[str, str]] = {}
+
         def parts() -> Iterator[Cells]:
             for shard in shards:
                 cells, extra = read_cells(work.task(shard).path, self.shifts[work.model])
+                partners[shard.shard_id] = cells.partners
                 for name, array in extra.items():
                     rows.setdefault(name, []).append(array)
                 yield cells
 
         total = fold_shards(parts())
+        self._check_partners(work, shards, total, partners)
         extra = {
             name: np.concatenate(arrays) if name.startswith("rows.") else np.sum(arrays, axis=0)
             for name, arrays in rows.items()
@@ -407,6 +407,19 @@ class _Run:
             work.task(shard).path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             work.path.with_suffix("").rmdir()
+
+    def _check_partners(
+        self, work: _Work, shards: Sequence[Shard], total: Cells, partners: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Refuse to fold shards of which one heard a clip otherwise than the clip's own shard did."""
+        stale = [s for s in shards if any(total.sound.get(c, d) != d for c, d in partners[s.shard_id].items())]
+        for shard in stale:
+            work.task(shard).path.unlink()
+        if stale:
+            raise SourceGoneError(
+                f"{shards[0].language}: sound files changed while the run was under way; run the same command again: "
+                f"{len(stale)} of {len(shards)} shards are done anew"
+            )
 
     def solve(self, name: str) -> None:
         """Solve every layer of a model from the folded cells."""
@@ -419,7 +432,7 @@ class _Run:
         }
         layers = [layer.index for layer in self.infos[name].layers]
         self.progress.begin(f"{name}: solving", len(layers))
-        digests = self.crew.solve(name, dict.fromkeys(layers, about))
+        digests = self.crew.solve(name, {layer: {**about, "model": name, "layer": layer} for layer in layers})
         self._probe_digests[name] = digest_of({str(layer): digests[layer] for layer in layers})
 
     def keep_examples(self) -> None:

@@ -335,6 +335,10 @@ def _problems(books: _Books) -> Iterator[Problem]:
                 yield Problem(shown, what, _AGAIN)
         for layer in info["layers"]:
             path = probes_path(folder, name, layer["index"])
+            made_of = (read_about(path) or {}).get("made_of", {})
+            if made_of and (made_of.get("model"), made_of.get("layer")) != (name, layer["index"]):
+                what = f"holds the probes of {made_of.get('model')} layer {made_of.get('layer')}"
+                yield Problem(path.relative_to(folder).as_posix(), what, _AGAIN)
             if not path.exists():
                 shown = path.relative_to(folder).as_posix()
                 yield Problem(shown, f"is missing, and {name} is said to be finished", "run the same command again")
