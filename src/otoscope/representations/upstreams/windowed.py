@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
-from otoscope.errors import DataError, PassingError
+from otoscope.errors import PassingError
 from otoscope.representations.base import LayerInfo
 from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.windows import Window, cover
