@@ -51,6 +51,9 @@ def gather_clips(
         If there is no such file or folder, a corpus cannot be opened, there are no clips, two have the same name, or
         sound files are to be chosen by what they do not have.
     """
+    forms = ", ".join(kind.form for kind in KINDS.values())
+    if any(not str(source).strip() for source in sources):
+        raise SpecError(f"{''!r}: names nothing; name sound files, folders, or {forms}; . for the current folder")
     paths = {source: Path(source).expanduser() for source in sources}
     files = {source: path for source, path in paths.items() if path.exists()}
     _check_filters(files, languages, selection)
@@ -77,7 +80,6 @@ def gather_clips(
             failures += corpus.failures
             notes += corpus.notes
         else:
-            forms = ", ".join(kind.form for kind in KINDS.values())
             raise SpecError(f"{source}: there is no such file or folder; name sound files, folders, or {forms}")
     if not clips and not failures:
         raise SpecError(f"{', '.join(map(str, sources)) or 'nothing'}: holds no clips")

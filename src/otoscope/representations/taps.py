@@ -2,7 +2,8 @@
 
 Taps are forward hooks: they see what a block is given or gives, whatever a library calls its hidden states and in
 whichever release. The network runs in a thread of its own and waits whenever one state is waiting to be taken, so
-that only two or three layers are in memory at once; one state is used while the next block is computed.
+that only two or three layers are in memory at once. On a GPU the next block is computed while a state is used; on the
+CPU, where both want the same cores, they take turns.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class TappedNetwork:
         until = self._last if last is None else last
         n_threads = torch.get_num_threads()
         handed: queue.SimpleQueue[tuple[int, torch.Tensor] | BaseException | None] = queue.SimpleQueue()
-        room = threading.Semaphore(1)
+        room, turn = threading.Semaphore(1), threading.Semaphore(0)
         left = threading.Event()
 
         def sink(name: int, state: torch.Tensor) -> None:
@@ -124,6 +125,10 @@ class TappedNetwork:
             handed.put((name, kept))
             if name == until:
                 raise _Enough
+            if kept.device.type == "cpu":  # threads that wait for each other lose more than working ahead gains
+                turn.acquire()
+                if left.is_set():
+                    raise _Enough
 
         def work() -> BaseException | None:
             if torch.get_num_threads() != n_threads:
@@ -143,6 +148,7 @@ class TappedNetwork:
         def leave() -> None:
             left.set()
             room.release()
+            turn.release()
             while isinstance(handed.get(), tuple):
                 pass
             handed.put(None)
@@ -160,6 +166,7 @@ class TappedNetwork:
                     return
                 room.release()
                 yield got
+                turn.release()
         finally:
             _UNDER_WAY.discard(leave)
             if not over and not sys.is_finalizing():  # at the end of the program nobody works any more

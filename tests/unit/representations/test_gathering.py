@@ -107,3 +107,11 @@ def test_a_folder_without_sound_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(SpecError, match="holds no sound file"):
         gather_clips([tmp_path])
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_text_is_not_the_current_folder(speech, monkeypatch, source):
+    monkeypatch.chdir(speech)
+    with pytest.raises(SpecError, match=r"names nothing; name sound files, folders.*\. for the current folder"):
+        gather_clips([source])
+    assert gather_clips(["."]).clips

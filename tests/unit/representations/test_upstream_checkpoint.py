@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from otoscope.audio import Waveform
-from otoscope.errors import SpecError
+from otoscope.errors import DataError, PassingError, SpecError
 from otoscope.representations.registry import open_model
-from otoscope.representations.upstreams.checkpoint import open_checkpoint
+from otoscope.representations.upstreams.checkpoint import is_hub_name, open_checkpoint
+from otoscope.representations.upstreams.weights import make_config
 from otoscope.testing.checkpoints import tiny_network, write_checkpoint
 
 CLIP = Waveform(np.random.default_rng(0).normal(scale=0.1, size=4000).astype(np.float32), 16_000, "noise")
@@ -152,6 +154,19 @@ def test_a_bin_that_is_cut_short_is_refused(folder, kept):
     refused(folder, "pytorch_model.bin", "is damaged or cut short", "fetch it again")
 
 
+@pytest.mark.parametrize(
+    "content", [b"\x80\x02J\x01", b"\x80\x02G\x00.", b"\x80\x02K\x01Q."], ids=["number", "float", "storage"]
+)
+def test_a_bin_whose_pickle_is_damaged_is_refused(folder, content):
+    path = as_bin(folder)
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, part in parts.items():
+            file.writestr(name, content if name.endswith("data.pkl") else part)
+    refused(folder, "pytorch_model.bin", "is damaged or cut short", "fetch it again")
+
+
 def test_a_bin_of_something_else_is_refused(folder):
     torch.save([torch.zeros(2)], as_bin(folder))
     refused(folder, "pytorch_model.bin holds no table of weights")
@@ -278,6 +293,107 @@ def test_a_config_that_is_none_is_refused(folder, text, part):
 def test_sizes_that_cannot_be_are_refused_before_anything_is_made(folder, fields, part):
     change_config(folder, **fields)
     refused(folder, part)
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"num_attention_heads": -1}, "num_attention_heads = -1; at least 1 is needed"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers = 0; at least 1 is needed"),
+        ({"encoder_layers": 0}, "encoder_layers = 0; at least 1 is needed"),
+        ({"conv_dim": [8, 0]}, "conv_dim = 0; at least 1 is needed"),
+        ({"max_source_positions": 2**21}, "max_source_positions = 2097152; at most 1000000"),
+        ({"max_position_embeddings": 2**21}, "max_position_embeddings = 2097152; at most 1000000"),
+        (
+            {"model_type": "data2vec-audio", "num_conv_pos_embeddings": 2000},
+            "num_conv_pos_embeddings = 2000; at most",
+        ),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_when_the_configuration_is_read(folder, fields, part):
+    change_config(folder, **fields)
+    with pytest.raises(SpecError) as caught:
+        open_checkpoint(str(folder))
+    assert str(caught.value).startswith(f"{folder}: config.json says {part}")
+
+
+def test_a_wide_kernel_is_no_number_of_layers(folder):
+    change_config(folder, num_conv_pos_embeddings=2000)
+    assert open_checkpoint(str(folder)).config["num_conv_pos_embeddings"] == 2000
+
+
+def test_labels_are_left_out_of_what_the_library_makes(folder):
+    expected = hear(folder)
+    change_config(folder, num_labels=1000)
+    assert make_config(open_checkpoint(str(folder))).num_labels == 2
+    assert all(map(np.array_equal, hear(folder), expected))
+    change_config(folder, id2label={"0": "a", "1": "b", "2": "c"}, label2id={"a": 0, "b": 1, "c": 2})
+    assert make_config(open_checkpoint(str(folder))).num_labels == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "part"),
+    [
+        ("wavlm", {"max_bucket_distance": -3}, "cannot hear 4000 samples"),
+        ("whisper", {"dropout": 2.5}, "cannot hear 4000 samples (ValueError: dropout probability"),
+    ],
+)
+def test_values_that_only_the_first_clip_brings_out_name_the_checkpoint(tmp_path, kind, fields, part):
+    folder = write_checkpoint(tmp_path / kind, kind)
+    change_config(folder, **fields)
+    refused(folder, part, "config.json")
+
+
+def test_values_that_only_the_drawing_of_weights_brings_out_name_the_checkpoint(folder):
+    change_config(folder, initializer_range=-1.0)
+    with pytest.raises(SpecError, match=r"config\.json does not describe a network") as caught:
+        list(open_model(f"untrained:{folder}#0").layers(CLIP))
+    assert str(caught.value).startswith(f"{folder}: ")
+
+
+@pytest.mark.parametrize("kind", ["hubert", "whisper"])
+@pytest.mark.parametrize("error", [DataError("noise", "is odd"), PassingError("noise", "is late"), MemoryError()])
+def test_what_a_clip_or_the_memory_brings_out_is_not_put_on_the_checkpoint(tmp_path, kind, error):
+    model = open_model(str(write_checkpoint(tmp_path / kind, kind)))
+
+    def raising(*_args, **_kwargs):
+        raise error
+
+    model.hearing._network.forward = raising
+    with pytest.raises(PassingError if isinstance(error, MemoryError) else type(error)):
+        list(model.layers(CLIP))
+
+
+@pytest.mark.parametrize("kind", ["hubert", "whisper"])
+def test_what_fails_after_a_clip_was_heard_is_not_put_on_the_checkpoint(tmp_path, kind):
+    model = open_model(str(write_checkpoint(tmp_path / kind, kind)))
+    assert len(list(model.layers(CLIP))) == 4
+
+    def raising(*_args, **_kwargs):
+        raise RuntimeError("the device is gone")
+
+    model.hearing._network.forward = raising
+    with pytest.raises(RuntimeError, match="the device is gone") as caught:
+        list(model.layers(CLIP))
+    assert not isinstance(caught.value, SpecError)
+
+
+@pytest.mark.parametrize(
+    ("name", "may_be"),
+    [
+        ("acme/tiny_1.0-b", True),
+        ("a--b/c", False),
+        ("a/c--d", False),
+        ("a/d..e", False),
+        ("facebook/h\u00fcbert", False),
+        ("acme/tiny\u0661", False),
+    ],
+)
+def test_names_that_no_hub_takes_are_none_of_the_hub(name, may_be):
+    assert is_hub_name(name) is may_be
+    if not may_be:
+        with pytest.raises(SpecError, match="there is no such folder"):
+            open_checkpoint(name)
 
 
 @pytest.mark.parametrize(

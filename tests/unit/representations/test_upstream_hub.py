@@ -211,3 +211,16 @@ def test_a_host_whose_name_is_not_known_is_not_asked(tmp_path, monkeypatch):
 def test_only_what_is_needed_is_fetched(files, chosen):
     assert wanted(files, weights=True) == chosen
     assert all("model" not in name for name in wanted(files, weights=False))
+
+
+@pytest.mark.parametrize("name", ["acme/tiny.git", "acme/" + "a" * 100, "acme/tiny-"])
+@pytest.mark.parametrize("host", [None, "hub.invalid"])
+def test_a_name_that_the_client_refuses_is_refused_in_a_sentence(monkeypatch, name, host):
+    from otoscope.errors import SpecError
+    from otoscope.representations.upstreams import hub as module
+
+    monkeypatch.setattr(module, "unknown_host", lambda: host)
+    monkeypatch.setattr(module, "is_offline", lambda: False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(SpecError, match=rf"^{name}: is no name that the hub takes"):
+        module.fetch(name)

@@ -162,7 +162,7 @@ def test_other_errors_of_a_network_are_not_taken_for_a_lack_of_memory(folder):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     model.hearing._network.encoder.layers[1].register_forward_pre_hook(wrong)
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+    with pytest.raises(SpecError, match="shapes cannot be multiplied"):
         list(model.layers(CLIP))
 
 

@@ -26,8 +26,21 @@ CARD = "preprocessor_config.json"
 MAX_JSON = 2**20  # bytes
 MAX_SIZE = 2**24  # of any one whole number in a configuration
 MAX_BLOCKS = 1024
+MAX_POSITIONS = 10**6  # rows of a table of positions
+_TABLES = ("_positions", "_position_embeddings")  # how the names of their lengths end
+_SIZES = (  # without which there is no network
+    "conv_dim",
+    "d_model",
+    "encoder_attention_heads",
+    "encoder_ffn_dim",
+    "encoder_layers",
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "num_hidden_layers",
+)
 _FOREIGN = ("auto_map", "custom_pipelines", "trust_remote_code")
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +218,21 @@ def read_config(path: Path, *, where: str) -> dict[str, Any]:
             raise SpecError(
                 f"{where}: {CONFIG} lists {len(values)} numbers as {key}; at most {MAX_BLOCKS} are accepted"
             )
+        most = MAX_SIZE if isinstance(value, list) else _most(key, str(config["model_type"]))
         for number in values:
-            most = MAX_BLOCKS if key.endswith("_layers") and not isinstance(value, list) else MAX_SIZE
             if isinstance(number, int | float) and not abs(number) <= most:
                 raise SpecError(f"{where}: {CONFIG} says {key} = {number}; at most {most} is accepted")
+            if isinstance(number, int | float) and key in _SIZES and number < 1:
+                raise SpecError(f"{where}: {CONFIG} says {key} = {number}; at least 1 is needed")
     return {key: value for key, value in config.items() if key not in _FOREIGN}
+
+
+def _most(key: str, model_type: str) -> int:
+    """Say how large one number of a configuration may be."""
+    stacked = model_type == "data2vec-audio" and key == "num_conv_pos_embeddings"  # elsewhere the width of a kernel
+    if stacked or key.endswith("_layers"):
+        return MAX_BLOCKS
+    return MAX_POSITIONS if key.endswith(_TABLES) else MAX_SIZE
 
 
 def _read_json(path: Path, *, where: str) -> dict[str, Any]:

@@ -40,13 +40,25 @@ def fetch(name: str, *, revision: str = "", weights: bool = True) -> tuple[Path,
     Raises
     ------
     SpecError
-        If the hub has no such checkpoint or revision, asks for permission, or cannot be reached while the cache
-        has no copy; with the commands that help.
+        If the name cannot be one, or the hub has no such checkpoint or revision, asks for permission, or cannot be
+        reached while the cache has no copy; with the commands that help.
 
     Notes
     -----
     ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and the token are the hub's own and honoured.
     """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return _fetched(name, revision, weights=weights)
+    except HFValidationError as error:
+        raise SpecError(
+            f"{name}: is no name that the hub takes; check it (org/name as the hub's page shows it), or name a "
+            "folder (./name)"
+        ) from error
+
+
+def _fetched(name: str, revision: str, *, weights: bool) -> tuple[Path, str]:
     if not is_offline() and (host := unknown_host()) is not None:
         if (ready := _cached(name, revision or "main", weights=weights)) is not None:
             return ready, ready.name

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
-from otoscope.errors import DataError, PassingError, SpecError
+from otoscope.errors import DataError, OtoscopeError, PassingError, SpecError
 from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
 from otoscope.representations.upstreams.families import CNN, Outline
+from otoscope.representations.upstreams.refusing import cannot_hear
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,7 @@ class ConvolutionalHearing:
         if outline.layers[0].index == CNN:
             taps.insert(0, Tap(CNN, _after_convolutions(network), "input"))
         self._tapped = TappedNetwork(self._forward, taps)
+        self._heard_to = CNN - 1  # the deepest layer that a clip ever reached
         self._grids = {layer.index: layer.grid for layer in outline.layers}
         for module in network.modules():
             if type(module).__name__.endswith("RotaryPositionalEmbedding"):
@@ -126,6 +128,8 @@ class ConvolutionalHearing:
         ------
         DataError
             If a clip is too short, or memory did not suffice.
+        SpecError
+            If the network fails at the first clips that it is given.
         """
         import torch
 
@@ -143,6 +147,7 @@ class ConvolutionalHearing:
                 )
             mask = (torch.arange(longest)[None, :] < torch.tensor(lengths)[:, None]).long().to(self._device)
         walk = self._tapped.states(self.prepared(waveforms), mask, last=last)
+        until = self.outline.layers[-1].index if last is None else last
         try:
             for index, states in walk:
                 grid = self._grids[index]
@@ -152,9 +157,15 @@ class ConvolutionalHearing:
                         f"{type(self._network).__name__}: layer {index} has {rows.shape[1]} frames for {longest} "
                         f"samples; the configuration says {grid.count(longest)}"
                     )
+                if index == until:
+                    self._heard_to = max(self._heard_to, until)
                 yield index, [row[: grid.count(length)] for row, length in zip(rows, lengths, strict=True)]
-        except (RuntimeError, MemoryError) as error:
+        except OtoscopeError:
+            raise
+        except Exception as error:  # whatever a network's own forward pass raises
             if not out_of_memory(error):
+                if until > self._heard_to:
+                    raise cannot_hear(self._network, waveforms, error) from error
                 raise
             raise PassingError(
                 waveforms[int(np.argmax(lengths))].clip_id,

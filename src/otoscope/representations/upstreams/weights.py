@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otoscope.errors import SpecError
+from otoscope.representations.taps import out_of_memory
 from otoscope.representations.upstreams.checkpoint import Checkpoint
 from otoscope.representations.upstreams.families import Family
 
@@ -33,6 +34,9 @@ _DECIDED_HERE = (
     "output_attentions",
     "output_hidden_states",
     "return_dict",
+    "num_labels",  # of heads, which are never made
+    "id2label",
+    "label2id",
 )
 _NEEDED = (
     "hidden_size",
@@ -78,6 +82,7 @@ def make_config(checkpoint: Checkpoint) -> Any:
             config = AutoConfig.for_model(str(checkpoint.config["model_type"]), **fields)
         except Exception as error:  # whatever the library's own checks raise
             raise SpecError(f"{checkpoint.name}: config.json does not describe a model ({_line(error)})") from error
+    config.name_or_path = checkpoint.name
     said = config.to_dict()
     unsaid = [key for key in _NEEDED if key in said and key not in fields]
     if unsaid:
@@ -112,14 +117,8 @@ def hollow_network(checkpoint: Checkpoint, family: Family, config: Any) -> torch
     """
     import torch
 
-    with quiet(), torch.random.fork_rng(devices=[]):  # some weights are drawn whatever the device is
-        try:
-            with torch.device("meta"):
-                network = family.build(config)
-        except SpecError:
-            raise
-        except Exception as error:  # whatever a network's own constructor raises
-            raise SpecError(f"{checkpoint.name}: config.json does not describe a network ({_line(error)})") from error
+    with quiet(), torch.random.fork_rng(devices=[]), torch.device("meta"):  # some are drawn whatever the device is
+        network = _built(checkpoint, family, config)
     total = sum(part.numel() for part in (*network.parameters(), *network.buffers()))
     if total > MAX_PARAMETERS:
         raise SpecError(
@@ -127,6 +126,17 @@ def hollow_network(checkpoint: Checkpoint, family: Family, config: Any) -> torch
             f"at most {MAX_PARAMETERS:.0e} are accepted"
         )
     return network
+
+
+def _built(checkpoint: Checkpoint, family: Family, config: Any) -> torch.nn.Module:
+    try:
+        return family.build(config)
+    except SpecError:
+        raise
+    except Exception as error:  # whatever a network's own constructor raises
+        if out_of_memory(error):
+            raise
+        raise SpecError(f"{checkpoint.name}: config.json does not describe a network ({_line(error)})") from error
 
 
 def check_fit(checkpoint: Checkpoint, family: Family, network: torch.nn.Module) -> None:
@@ -191,7 +201,7 @@ def trained_network(checkpoint: Checkpoint, family: Family, config: Any) -> torc
         state[expected] = tensor.contiguous() if slot.is_floating_point() else tensor.clone()
     if any(name not in state for name, _ in network.named_buffers()):
         with quiet(), torch.random.fork_rng(devices=[]):  # it computes something when it is made
-            network = family.build(config)
+            network = _built(checkpoint, family, config)
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -225,7 +235,7 @@ def drawn_network(checkpoint: Checkpoint, family: Family, config: Any, seed: int
     hollow_network(checkpoint, family, config)
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = family.build(config)
+        network = _built(checkpoint, family, config)
     return network.float().eval().requires_grad_(False)
 
 
@@ -345,7 +355,7 @@ def _read_bin(checkpoint: Checkpoint, path: Path) -> dict[str, torch.Tensor]:
                 "from a source that you trust"
             ) from error
         raise _damaged(checkpoint, path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except Exception as error:  # torch's reader trusts that the parts of a pickle are what they should be
         raise _damaged(checkpoint, path, error) from error
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise SpecError(f"{checkpoint.name}: {path.name} holds no table of weights; fetch the model as safetensors")

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
-from otoscope.errors import PassingError
+from otoscope.errors import OtoscopeError, PassingError
 from otoscope.representations.base import LayerInfo
 from otoscope.representations.taps import Tap, TappedNetwork, out_of_memory
+from otoscope.representations.upstreams.refusing import cannot_hear
 from otoscope.representations.upstreams.windows import Window, cover
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class WindowedHearing:
         first = next(network.parameters())
         self._network, self._device, self._dtype = network, first.device, first.dtype
         self._front, self._dims = front, {layer.index: layer.dim for layer in layers}
+        self._heard_to = -1  # the deepest layer that a clip ever reached
         taps = [Tap(0, blocks[0], "input"), *(Tap(index, block) for index, block in enumerate(blocks, start=1))]
         self._tapped = TappedNetwork(self._forward, taps)
 
@@ -185,6 +187,8 @@ class WindowedHearing:
         ------
         DataError
             If a clip is too short, or memory did not suffice.
+        SpecError
+            If the network fails at the first clips that it is given.
         """
         import torch
 
@@ -202,15 +206,22 @@ class WindowedHearing:
             for part in (inputs[i : i + TOGETHER] for i in range(0, len(inputs), TOGETHER))
         ]
         places = [(clip, window) for clip, plan in enumerate(plans) for window in plan]
+        until = max(self._dims) if last is None else last
         try:
             for parts in zip(*walks, strict=True):
                 index = parts[0][0]
                 kept = [np.empty((count, self._dims[index]), dtype=np.float32) for count in counts]
                 for start, (_, states) in zip(range(0, len(places), TOGETHER), parts, strict=True):
                     self._place(kept, places[start : start + TOGETHER], states)
+                if index == until:
+                    self._heard_to = max(self._heard_to, until)
                 yield index, kept
-        except (RuntimeError, MemoryError) as error:
+        except OtoscopeError:
+            raise
+        except Exception as error:  # whatever a network's own forward pass raises
             if not out_of_memory(error):
+                if until > self._heard_to:
+                    raise cannot_hear(self._network, waveforms, error) from error
                 raise
             longest = max(waveforms, key=lambda waveform: waveform.samples.size)
             raise PassingError(

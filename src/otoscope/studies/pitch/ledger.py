@@ -146,7 +146,7 @@ class Ledger:
         models: Sequence[ModelInfo],
         tracker: TrackerInfo,
         settings: PitchSettings,
-        said: Mapping[str, object],
+        said: Mapping[str, Any],
         made_with: Mapping[str, object],
     ) -> None:
         """Write the identity of the run, or check that it is the one that stands there.
@@ -226,7 +226,7 @@ class Ledger:
         before: Mapping[str, Any],
         identity: Mapping[str, Any],
         models: Mapping[str, Any],
-        selected: Mapping[str, object],
+        selected: Mapping[str, Any],
     ) -> None:
         where = str(self.folder)
         check_same({"schema": before.get("schema")}, {"schema": identity["schema"]}, where)
