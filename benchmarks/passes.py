@@ -29,7 +29,7 @@ from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.testing.signals import speechlike
 
-SHARD = 16
+SHARD = 64
 
 
 class Speechlike:
@@ -179,9 +179,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=["ratio", "memory"], choices=["ratio", "memory", []])
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--clips", type=int, default=34)
+    parser.add_argument("--clips", type=int, default=68)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     about = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
     print(json.dumps(about))
