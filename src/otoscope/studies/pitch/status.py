@@ -151,7 +151,8 @@ class _Books:
         self.about: dict[str, Any] = read_json(folder / "run.json")
         self.models: dict[str, dict[str, Any]] = self.about["models"]
         self.shards: dict[tuple[str, Split], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for row in read_table(folder / "clips.parquet"):
+        listed = folder / "clips.parquet"  # written once shift vectors are there
+        for row in read_table(listed) if listed.exists() else ():
             self.shards[row["language"], row["split"]][row["shard"]] += 1
         self.done: dict[str, Any] = read_json(folder / "done.json") if (folder / "done.json").exists() else {}
 
