@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = ["REPOSITORY", "Hub", "MissingOnHub", "how_to_download"]
 
 REPOSITORY = "google/fleurs"
 MOST_PATTERNS = 8
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 # Of this machine, not of the network: no room, no right, a file system that is read-only.
 _OWN_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -66,9 +68,15 @@ class Hub:
         SpecError
             If it is not in the cache and cannot be got; the message says what to download by other means.
         """
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+        if _COMMIT.fullmatch(self.revision):  # what a commit holds does not change: nobody need be asked
+            kept = try_to_load_from_cache(
+                self.repository, name, cache_dir=self.cache, revision=self.revision, repo_type="dataset"
+            )
+            if isinstance(kept, str):
+                return Path(kept)
         offline = is_offline()
         host = None if offline else unknown_host()
         try:
