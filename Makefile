@@ -16,7 +16,7 @@ install: $(VENV)/.demo
 demo: $(VENV)/.demo
 	$(BIN)/otoscope corpus make-demo $(SPEECH) --languages 12
 	$(BIN)/otoscope pitch run --corpus espeak:$(SPEECH) --model logmel --model mfcc --model ge2e \
-		--model untrained:ge2e#0 --tracker kaldi --cluster voice --out $(RUN)
+		--model untrained:ge2e#0 --cluster voice --out $(RUN)
 	$(BIN)/otoscope memorability make-demo $(MUSIC) --tracks 60
 	$(BIN)/otoscope memorability evaluate --clips $(MUSIC)/clips --labels $(MUSIC)/labels.csv --model svr,ridge \
 		--shifts none --repeats 2 --out $(MEMORY)
@@ -53,18 +53,19 @@ define install_with
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt "$(TORCH)" -e ".[$(1)]"
 	$(BIN)/pip install --quiet --no-deps -c constraints.txt resemblyzer basic-pitch
+	$(BIN)/python -m otoscope.f0.yaapt_core
 	touch $@
 endef
 
 $(VENV)/.demo: pyproject.toml constraints.txt
-	$(call install_with,demo$(,)notes)
+	$(call install_with,demo$(,)notes$(,)swift)
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(call install_with,dev)
 	touch $(VENV)/.demo
 
 $(VENV)/.bench: pyproject.toml constraints.txt
-	$(call install_with,demo$(,)notes$(,)bench)
+	$(call install_with,demo$(,)notes$(,)swift$(,)bench)
 
 $(VENV)/.docs: pyproject.toml constraints.txt
 	$(call install_with,docs)

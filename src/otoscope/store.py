@@ -432,7 +432,7 @@ def digest_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
     return hasher.hexdigest()
 
 
-def write_table(path: Path, rows: Sequence[Row]) -> None:
+def write_table(path: Path, rows: Sequence[Row], *, types: Mapping[str, str] | None = None) -> None:
     """Write rows whole, as Parquet.
 
     Parameters
@@ -441,12 +441,16 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
         Where.
     rows : sequence of mapping
         One per row; all have the same keys.
+    types : mapping of str to str, optional
+        Arrow's name of each column's type, such as ``float64``; without it, what the values say. A table that may
+        have no rows, or columns without values, needs it.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(list(rows)), temporary, compression="zstd")
+        schema = None if types is None else pa.schema([(key, pa.type_for_alias(kind)) for key, kind in types.items()])
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), temporary, compression="zstd")
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:

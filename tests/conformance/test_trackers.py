@@ -13,17 +13,31 @@ from otoscope.testing.trackers import check_tracker, glide_errors
 # AMFM_decompy gives rate / (lag + 1): 34 cents flat at 320 Hz, 15 at 141 Hz.
 BOUNDS = {"yaapt-compat": {"max_tone_cents": 36.0, "max_bias_cents": 18.0}}
 
+PACKAGES = {"swift": "swift_f0", "praat": "parselmouth", "pyin": "librosa"}
+
 
 @pytest.mark.parametrize("name", sorted(TRACKERS))
 def test_every_registered_tracker_keeps_the_laws(name):
+    if name in PACKAGES:
+        pytest.importorskip(PACKAGES[name])
     report = check_tracker(open_tracker(name), **BOUNDS.get(name, {}))
     assert report.glide.voiced > 0.9
 
 
 @pytest.mark.parametrize(
-    "spec", ["kaldi:hop_ms=20", "kaldi:hop_ms=5,f0_min_hz=50,f0_max_hz=500", "kaldi:pov_threshold=0.2"]
+    "spec",
+    [
+        "kaldi:hop_ms=20",
+        "kaldi:hop_ms=5,f0_min_hz=50,f0_max_hz=500",
+        "kaldi:pov_threshold=0.2",
+        "swift:hop_ms=10,f0_min_hz=50,f0_max_hz=1000",
+        "praat:hop_ms=10,f0_min_hz=75,f0_max_hz=600",
+    ],
 )
 def test_the_laws_hold_for_other_settings_too(spec):
+    name = spec.partition(":")[0]
+    if name in PACKAGES:
+        pytest.importorskip(PACKAGES[name])
     check_tracker(open_tracker(spec))
 
 
@@ -84,6 +98,23 @@ def at_random(track, waveform):
     return replace(track, times=track.times + RNG.uniform(0, 1e-4))
 
 
+def test_a_track_without_voice_is_an_answer_to_too_short_a_clip():
+    class Quiet(Wrong):
+        def track(self, waveform):
+            if waveform.samples.size >= 400:
+                return super().track(waveform)
+            nothing = np.zeros(frames)
+            return F0Track(nothing + shift, nothing * np.nan, nothing > 0, self.info, waveform.clip_id)
+
+    frames, shift = 0, 0.0
+    check_tracker(Quiet(keep))
+    frames = 1
+    check_tracker(Quiet(keep))
+    shift = 0.0125
+    with pytest.raises(AssertionError, match=r"1 frames, 0 of them voiced.*outside the clip"):
+        check_tracker(Quiet(keep))
+
+
 def lengthen(waveform):
     padded = np.pad(waveform.samples, (0, max(0, 1_600 - waveform.samples.size)), mode="wrap")
     return Waveform(padded, waveform.sample_rate, waveform.clip_id)
@@ -108,8 +139,14 @@ def resampled(waveform):
         (Wrong(lambda t, w: replace(t, clip_id="other")), "another clip, 'other'"),
         (Wrong(lambda t, w: replace(t, tracker=TrackerInfo("x", "1", {}))), "info is not the tracker's"),
         (Wrong(lambda t, w: replace(t, times=t.times + 0.5)), "frames outside the clip"),
-        (Wrong(keep, before=lengthen), "a clip of 8 samples with None"),
-        (Wrong(keep, before=resampled), "a rate of 32000 Hz with None"),
+        (Wrong(keep, before=lengthen), "a clip of 8 samples with a track of 'too-short' with 8 frames"),
+        (Wrong(keep, before=resampled), "a rate of 32000 Hz with a track of 'tone-200'"),
+        (Wrong(lambda t, w: replace(t, score=-t.score)), "higher must be surer"),
+        (Wrong(lambda t, w: replace(t, score=np.where(t.voiced, t.score, np.nan))), "or to no unvoiced one"),
+        (
+            Wrong(lambda t, w: replace(t, score=t.score + RNG.uniform(0, 1e-4, t.score.size))),
+            "another track when run",
+        ),
     ],
 )
 def test_a_tracker_that_breaks_a_law_is_told_which(wrong, said):

@@ -42,7 +42,7 @@ EXAMPLE_LIMIT_S = 120
 TUTORIAL_LIMIT_S = 600
 OUTPUT = "% output"  # the comment above a block that an example must print
 OTHERS_ROOMS = ("otoscope.cli", "otoscope.report")  # not for users to import
-SCRIPTS = ("otoscope.corpora.espeak_process",)
+SCRIPTS = ("otoscope.corpora.espeak_process", "otoscope.f0.yaapt_core.__main__")
 
 _FENCE = re.compile(r"^(`{3,})(.*)$")
 _NUMBER = re.compile(r"\d+(?:,\d{3})+|\d+(?:\.\d+)?(?:e-\d+)?")
@@ -263,6 +263,8 @@ def expected_rows(command):
         default = param.default
         if param.required:
             said = f"needed{many}"
+        elif isinstance(said_by_help := getattr(param, "show_default", None), str):
+            said = said_by_help
         elif default is None or default is False:
             said = many.removeprefix(", ") or ("off" if default is False else "")
         elif default is True:
@@ -292,7 +294,11 @@ def test_the_reference_has_every_command_and_no_other():
 
 def word(value):
     return (
-        ("on" if value else "off") if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+        ("on" if value else "off")
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
     )
 
 

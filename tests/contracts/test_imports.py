@@ -23,6 +23,7 @@ HEAVY = (
     "transformers",
     "kaldi_native_fbank",
     "amfm_decompy",
+    "matplotlib",
     "ray",
 )
 MODULES = sorted(module.name for module in pkgutil.walk_packages(otoscope.__path__, "otoscope."))

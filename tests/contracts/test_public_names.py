@@ -12,7 +12,7 @@ import pytest
 import otoscope
 
 ROOT = Path(otoscope.__file__).parent
-SCRIPTS = {"otoscope.corpora.espeak_process"}  # run as a program of its own, never imported
+SCRIPTS = {"otoscope.corpora.espeak_process", "otoscope.f0.yaapt_core.__main__"}  # run as programs, never imported
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(otoscope.__path__, "otoscope.")

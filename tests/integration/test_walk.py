@@ -48,3 +48,27 @@ def test_the_second_layer_of_ge2e_holds_more_pitch_than_log_mel_and_than_its_unt
     assert best["baseline"] == found["logmel", 0]["value"]
     assert abs(best["control"]) < best["value"] / 2
     assert best["n_utterances"] == sum(row["test"] for row in shown)
+    agreed = json.loads(
+        otoscope(
+            *(
+                "pitch",
+                "run",
+                "--corpus",
+                f"espeak:{speech}",
+                "--model",
+                "logmel,ge2e",
+                "--agree",
+                "2of2:yaapt-compat",
+            ),
+            *("--out", tmp_path / "agreed", "--json"),
+        )
+    )
+    asked = [row for row in agreed if (row["test"], row["target"], row["metric"]) == ("mean", "log2_f0", "within_r")]
+    mine = {
+        (row["model"], row["layer"]): row for row in asked if (row["train"], row["mask"]) == ("lolo", "voiced-agreed")
+    }
+    (ceiling,) = (row for row in asked if (row["layer"], row["mask"]) == (None, "voiced-agreed"))
+    assert max(mine, key=lambda key: mine[key]["value"]) == ("ge2e", 2)
+    assert best["value"] - LEAST_LEAD < mine["ge2e", 2]["value"] < ceiling["value"]
+    assert mine["ge2e", 2]["n_frames"] < best["n_frames"]
+    assert "noise ceiling" in (tmp_path / "agreed" / "profile.svg").read_text(encoding="utf-8")

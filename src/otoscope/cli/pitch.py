@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from otoscope.studies.pitch.settings import PitchSettings
 
 __all__ = [
+    "Agree",
     "Cluster",
     "Devices",
     "PrecisionOption",
@@ -58,6 +59,14 @@ __all__ = [
 app = typer.Typer(help="Which layer of which speech model holds F0, and in which languages?", no_args_is_help=True)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+Agree = Annotated[
+    str | None,
+    typer.Option(
+        "--agree",
+        help="Fit and score probes of voiced frames only where so many trackers give the same F0, and show the noise "
+        "ceiling: 2of3, or with the others named as 2of3:kaldi+swift.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Of splits, controls, shift vectors and intervals.")]
 Cluster = Annotated[str, typer.Option(help="The group key that intervals resample; auto prefers `sentence`.")]
 ProbeOption = Annotated[str, typer.Option("--probe", help="ridge or ols.")]
@@ -133,7 +142,8 @@ def run(
     content_matched: ContentMatched = False,
     gender_balanced: GenderBalanced = False,
     typology: TypologyOption = None,
-    tracker: Tracker = "kaldi",
+    tracker: Tracker = "yaapt",
+    agree: Agree = None,
     probe: ProbeOption = "ridge",
     seed: Seed = 0,
     cluster: Cluster = "auto",
@@ -159,7 +169,13 @@ def run(
     if out.exists() and not out.is_dir():
         raise SpecError(f"--out: {out} is a file; name a folder that is a run, is empty, or is not there yet")
     settings = settings_of(
-        tracker=tracker, probe=probe, seed=seed, cluster=cluster, precision=precision, shard_clips=shard_clips
+        tracker=tracker,
+        agree=agree or "",
+        probe=probe,
+        seed=seed,
+        cluster=cluster,
+        precision=precision,
+        shard_clips=shard_clips,
     )
     chosen = selection(seed, clips, hours, words(gender), min_seconds, max_seconds, content_matched, gender_balanced)
     with progress_bar(quiet=quiet) as bar:
@@ -222,7 +238,7 @@ def _say_waiting(result: RunResult, part: str, as_json: bool) -> None:
 
 
 def _profiles(folder: Path) -> tuple[list[Any], str]:
-    from otoscope.report.profile import layer_profile
+    from otoscope.report.profile import ceiling_sentence, layer_profile
     from otoscope.store import read_json
     from otoscope.studies.pitch.answer import read_answer
 
@@ -231,7 +247,7 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
     kinds = {name: info["kind"] for name, info in about["models"].items()}
     twins = {name: info["twin"] for name, info in about["models"].items()}
     profiles = [layer_profile(rows, answer["contrasts"], kinds, twins, role) for role in SHOWN_ROLES]
-    said = f"log2 F0 on voiced frames, labels by {about['tracker']['name']}"
+    said = f"log2 F0 on {_frames(about)}, labels by {about['tracker']['name']}"
     first = next((p for p in profiles if p.points), None)
     if first:
         row = first.points[0].scores["r2"]
@@ -241,7 +257,17 @@ def _profiles(folder: Path) -> tuple[list[Any], str]:
             f"{counted(row['n_groups'], 'group')} ({about['cluster_key']})"
         )
         said += " resampled" if row["low"] is not None else ": no intervals"
-    return profiles, said
+    ceiling = ceiling_sentence(rows)
+    return profiles, f"{said}. {ceiling}" if ceiling else said
+
+
+def _frames(about: dict[str, Any]) -> str:
+    """Say on which frames a run's probes of F0 are fitted and scored."""
+    agree, others = about["settings"].get("agree"), about.get("agree_trackers", [])
+    if not agree:
+        return "voiced frames"
+    names = ", ".join(dict.fromkeys(info["name"] for info in others))
+    return f"voiced frames that {agree.partition('of')[0]} of {len(others) + 1} trackers (with {names}) agree on"
 
 
 def print_profiles(folder: Path) -> None:
@@ -282,7 +308,7 @@ def sweep(
         str, typer.Option(help="Milliseconds: FIRST:LAST:STEP, or a list divided by commas.")
     ] = "-60:60:10",
     languages: Languages = None,
-    tracker: Tracker = "kaldi",
+    tracker: Tracker = "yaapt",
     seed: Seed = 0,
     cluster: Cluster = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="A JSON file to write.")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from otoscope.cli.pitch import (
+    Agree,
     Cluster,
     Devices,
     PrecisionOption,
@@ -49,7 +50,8 @@ def plan(
     content_matched: ContentMatched = False,
     gender_balanced: GenderBalanced = False,
     typology: TypologyOption = None,
-    tracker: Tracker = "kaldi",
+    tracker: Tracker = "yaapt",
+    agree: Agree = None,
     seed: Seed = 0,
     cluster: Cluster = "auto",
     probe: ProbeOption = "ridge",
@@ -75,7 +77,13 @@ def plan(
         corpus,
         models_of(model),
         settings_of(
-            tracker=tracker, seed=seed, cluster=cluster, probe=probe, precision=precision, shard_clips=shard_clips
+            tracker=tracker,
+            agree=agree or "",
+            seed=seed,
+            cluster=cluster,
+            probe=probe,
+            precision=precision,
+            shard_clips=shard_clips,
         ),
         languages=words(languages),
         selection=chosen,

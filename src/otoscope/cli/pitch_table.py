@@ -50,7 +50,7 @@ def table(
     found = _matrix(folder, filters, metric, target or "log2_f0", as_json) if matrix else read_answer(folder)[0]
     for name, wanted in filters.items():
         if wanted is not None:
-            known = list(dict.fromkeys(row[name] for row in found))
+            known = [k for k in dict.fromkeys(row[name] for row in found) if k is not None]
             strange = [w for w in wanted if w not in known]
             if strange and found:
                 listed = ", ".join(str(k) for k in known)
@@ -86,6 +86,7 @@ def _matrix(
     from otoscope.studies.pitch.answer import MEAN, read_answer
     from otoscope.studies.pitch.matrix import matrix_rows
     from otoscope.studies.pitch.prepare import threads_for_block
+    from otoscope.studies.pitch.targets import DISPUTED
 
     shown = metric if as_json else (metric or "r2")
     answered: list[dict[str, Any]] = []
@@ -98,6 +99,7 @@ def _matrix(
             for row in answered
             if (row["train"], row["test"], row["target"], row["metric"]) == ("own", MEAN, target, shown)
             and row["value"] is not None
+            and row["mask"] != DISPUTED
             and (filters["model"] is None or row["model"] in filters["model"])
         ]
         sign = 1 if shown and METRICS[shown].higher_is_better else -1

@@ -53,7 +53,12 @@ Languages = Annotated[
     ),
 ]
 Tracker = Annotated[
-    str, typer.Option("--tracker", help="Makes the F0 labels: kaldi, yaapt-compat; settings as kaldi:hop_ms=20.")
+    str,
+    typer.Option(
+        "--tracker",
+        help="Makes the F0 labels: yaapt, kaldi, swift ...; settings as kaldi:hop_ms=20. `otoscope f0 trackers` "
+        "lists them.",
+    ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 SHOWN_FAILURES = 12

@@ -74,6 +74,9 @@ class F0Track:
         What made it.
     clip_id : str
         The clip.
+    score : ndarray of float64, shape (n_frames,), optional
+        How sure the tracker is that a frame is voiced, or of its F0: each tracker's own scale, higher is surer. NaN
+        where a frame has none; None where the tracker gives none.
 
     Raises
     ------
@@ -86,11 +89,16 @@ class F0Track:
     voiced: NDArray[np.bool_]
     tracker: TrackerInfo
     clip_id: str
+    score: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shapes = {self.times.shape, self.f0_hz.shape, self.voiced.shape}
+        if self.score is not None:
+            shapes.add(self.score.shape)
         if len(shapes) != 1 or self.times.ndim != 1:
-            raise DataError(self.clip_id, f"times, f0_hz and voiced have the shapes {sorted(shapes)}")
+            raise DataError(self.clip_id, f"times, f0_hz, voiced and score have the shapes {sorted(shapes)}")
+        if self.score is not None and (self.score.dtype != np.float64 or np.any(np.isinf(self.score))):
+            raise DataError(self.clip_id, "score must be float64 and not infinite; NaN where a frame has none")
         if self.voiced.dtype != np.bool_:
             raise DataError(self.clip_id, f"voiced is {self.voiced.dtype}; bool is needed")
         if not np.all(np.isfinite(self.times)) or np.any(np.diff(self.times) <= 0):

@@ -19,7 +19,7 @@ from otoscope.store import cache_root, read_arrays, write_arrays
 
 __all__ = ["LabelCache"]
 
-FORMAT = 1  # raised when the layout of the files changes; other formats are made anew
+FORMAT = 2  # raised when the layout of the files changes; other formats are made anew
 
 
 class LabelCache:
@@ -110,7 +110,7 @@ class LabelCache:
             times, f0_hz, voiced = (arrays[name] for name in ("times", "f0_hz", "voiced"))
             if times.dtype != np.float64 or f0_hz.dtype != np.float64:
                 return None
-            return F0Track(times, f0_hz, voiced, info, waveform.clip_id)
+            return F0Track(times, f0_hz, voiced, info, waveform.clip_id, arrays.get("score"))
         except (SpecError, DataError, KeyError, TypeError):
             return None
 
@@ -119,6 +119,8 @@ class LabelCache:
             return
         about = {"format": FORMAT, "tracker_digest": info.digest, "tracker": info.describe()}
         arrays = {"times": track.times, "f0_hz": track.f0_hz, "voiced": track.voiced}
+        if track.score is not None:
+            arrays["score"] = track.score
         try:
             write_arrays(path, arrays, about=about)
         except OSError as error:

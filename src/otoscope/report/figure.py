@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
-from otoscope.report.profile import Point, Profile
+from otoscope.report.profile import Point, Profile, Row
 from otoscope.report.tokens import DARK, LIGHT, interval, number
 
 __all__ = ["profile_svg"]
@@ -53,17 +53,19 @@ def profile_svg(profiles: Sequence[Profile], *, title: str, subtitle: str) -> st
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(title, quote=True)}">\n'
         f"<title>{escape(title)}</title>\n<desc>{escape(subtitle)}</desc>\n"
-        f'<style>{_css()}</style>\n<rect class="paper" width="{WIDTH}" height="{height}"/>\n'
+        f"<style>{_css(ceiling=any(profile.ceiling for profile in profiles))}</style>\n"
+        f'<rect class="paper" width="{WIDTH}" height="{height}"/>\n'
         f"{heading}\n{''.join(_lines(quiet, 24, below))}\n{body}</svg>\n"
     )
 
 
-def _css() -> str:
+def _css(*, ceiling: bool) -> str:
     def theme(colours: dict[str, str]) -> str:
         return (
             f".paper{{fill:{colours['paper']}}}text{{fill:{colours['ink']}}}"
             f".grid{{stroke:{colours['line']}}}.zero{{stroke:{colours['baseline']}}}"
             f".quiet{{fill:{colours['baseline']}}}"
+            + (f".ceiling{{stroke:{colours['ink']}}}" if ceiling else "")
             + "".join(
                 f".{kind}{{stroke:{colours[kind]}}}.{kind}-fill{{fill:{colours[kind]}}}"
                 for kind in ("model", "baseline", "control")
@@ -128,6 +130,11 @@ def _panel(
     middle, below = x0 + width / 2, y0 + PANEL_HEIGHT + 36
     yield f'<text class="quiet" x="{middle:.0f}" y="{below:.0f}" text-anchor="middle">layer</text>'
     labels: list[_Label] = []
+    ceiling = profile.ceiling.get(metric)
+    if ceiling is not None:
+        y = y_at(ceiling["value"])
+        yield _ceiling(ceiling, x0, x0 + width, y)
+        labels.append((y, "noise ceiling", "ceiling", None))
     seen = {"model": 0, "baseline": 0, "untrained": 0}
     size = 4.0 if deepest <= MANY_LAYERS else 2.5
     arrows = _Arrows(y_at(FLOOR) - 8)
@@ -155,6 +162,16 @@ def _panel(
         yield f'<polyline class="line control" stroke-dasharray="1 4" points="{path}"/>'
         labels.append((y_at(controls[-1][1]), "control", "control", None))
     yield from _labels(labels, x0 + width + 4, y0 + PANEL_HEIGHT)
+
+
+def _ceiling(row: Row, x0: float, x1: float, y: float) -> str:
+    hover = (
+        f"noise ceiling: {row['model'].removeprefix('tracker:')}, another tracker, predicts the labels with "
+        f"{interval(row['value'], row['low'], row['high'], digits=3)}, {row['n_frames']} frames of "
+        f"{row['n_utterances']} utterances"
+    )
+    line = f'<line class="ceiling" stroke-dasharray="8 4" x1="{x0:.0f}" x2="{x1:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return f"<g><title>{escape(hover)}</title>{line}</g>"
 
 
 def _series(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from otoscope.report.tokens import interval, number
-from otoscope.studies.pitch.answer import MEAN, is_language
+from otoscope.studies.pitch.answer import HEADLINE, MEAN, is_language
 from otoscope.studies.pitch.score import MATRIX_TARGET as TARGET
+from otoscope.studies.pitch.targets import AGREED, DISPUTED
 
-__all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "layer_profile", "stands_out"]
+__all__ = ["ROLE_TITLES", "Point", "Profile", "best_point", "ceiling_sentence", "layer_profile", "stands_out"]
 
 Row = dict[str, Any]
 ROLE_TITLES = {
@@ -68,6 +69,9 @@ class Profile:
         Those that the scores are the mean of.
     n_tested : int
         How many were to be tested; some may have no probe or no frames.
+    ceiling : mapping of str to dict
+        For each headline metric the row of the tracker that predicts the labels best, on the same kind of frames;
+        empty where no other tracker was asked.
     """
 
     role: str
@@ -77,6 +81,7 @@ class Profile:
     why_empty: str | None
     languages: tuple[str, ...]
     n_tested: int
+    ceiling: Mapping[str, Row] = field(default_factory=dict[str, Row])
 
     @property
     def title(self) -> str:
@@ -108,6 +113,8 @@ def layer_profile(
     Profile
         Of log2 F0 on voiced frames, mean over the tested languages.
     """
+    ceiling = _ceiling(rows, AGREED)
+    rows = [r for r in rows if r["mask"] != DISPUTED and r["layer"] is not None]
     mine = [r for r in rows if (r["train"], r["test"], r["target"]) == (role, MEAN, TARGET)]
     value = {(r["model"], r["layer"], r["metric"]): r["value"] for r in mine}
     copy_of = {model: name for name, model in twins.items() if model}
@@ -124,7 +131,57 @@ def layer_profile(
     tested = dict.fromkeys(r["test"] for r in rows if is_language(r["test"]))
     there = {r["test"] for r in rows if (r["train"], r["target"]) == (role, TARGET) and r["n_frames"]}
     scored = tuple(code for code in tested if code in there)
-    return Profile(role, tuple(points), _headline(points), _answer(points, contrasts, role), why, scored, len(tested))
+    headline, answer = _headline(points), _answer(points, contrasts, role)
+    return Profile(role, tuple(points), headline, answer, why, scored, len(tested), ceiling)
+
+
+def _ceiling(rows: Sequence[Row], mask: str) -> dict[str, Row]:
+    """Give for each headline metric the row of the tracker that predicts the labels best, mean over languages."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row["layer"] is not None or (row["test"], row["target"], row["mask"]) != (MEAN, TARGET, mask):
+            continue
+        metric, value = row["metric"], row["value"]
+        if metric in HEADLINE and value is not None and (metric not in found or value > found[metric]["value"]):
+            found[metric] = row
+    return found
+
+
+def ceiling_sentence(rows: Sequence[Row]) -> str:
+    """Say how well other trackers predict the labels, and what that means for probes.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        The table.
+
+    Returns
+    -------
+    str
+        Empty where no other tracker was asked, or none heard a voice where the labels have one.
+    """
+    agreed, voiced = _ceiling(rows, AGREED), _ceiling(rows, "voiced")
+    if "r2" not in agreed or "r2" not in voiced:
+        return ""
+
+    def scores(found: Mapping[str, Row]) -> str:
+        shown = (("R2", found.get("r2")), ("r", found.get("within_r")))
+        return ", ".join(f"{name} {number(row['value'], digits=3)}" for name, row in shown if row)
+
+    best = agreed["r2"]["model"]
+    differ = [
+        row["value"]
+        for row in rows
+        if (row["model"], row["test"], row["target"], row["metric"]) == (best, MEAN, "voicing", "mse")
+    ]
+    said = (
+        f"Noise ceiling: another tracker ({best.removeprefix('tracker:')}) predicts these labels with "
+        f"{scores(agreed)} on such frames, and with {scores(voiced)} wherever both hear a voice; no probe can be "
+        "expected to do much better"
+    )
+    if differ and differ[0] is not None:
+        said += f". The two differ on the voicing of {100 * differ[0]:.1f} % of all frames"
+    return f"{said}."
 
 
 def best_point(points: Sequence[Point]) -> Point | None:

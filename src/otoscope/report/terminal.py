@@ -143,13 +143,16 @@ def rows_table(rows: Sequence[dict[str, Any]], *, width: int = WIDE) -> Table:
     """
     wide = width >= WIDE
     table = plain_table(caption=None if wide else "unit, control and baseline: in a wider window, and with --json")
-    for name in ("model", "layer", "train", "test", "target", "metric"):
-        table.add_column(name, no_wrap=name in ("layer", "train", "metric"), overflow="fold")
+    names = ["model", "layer", "train", "test", "target", "metric"]
+    if any(row["mask"] not in ("voiced", "all") for row in rows):
+        names.insert(-1, "mask")
+    for name in names:
+        table.add_column(name, no_wrap=name in ("layer", "train", "mask", "metric"), overflow="fold")
     table.add_column("value (95 %)", style=FOUND, no_wrap=True)
     for name in ("unit", "control", "baseline", "utterances") if wide else ("n",):
         table.add_column(name, style=QUIET, justify="right" if name != "unit" else "left", no_wrap=True)
     for row in rows:
-        cells = [str(row[name]) for name in ("model", "layer", "train", "test", "target", "metric")]
+        cells = [DASH if row[name] is None else str(row[name]).removeprefix("voiced-") for name in names]
         cells.append(interval(row["value"], row["low"], row["high"]))
         if wide:
             cells += ["" if row["unit"] == "1" else row["unit"], number(row["control"]), number(row["baseline"])]

@@ -11,7 +11,7 @@ import otoscope
 
 __all__ = ["PITCH_PACKAGES", "versions"]
 
-PITCH_PACKAGES = ("numpy", "scipy", "torch", "soundfile", "soxr", "librosa", "kaldi-native-fbank", "AMFM_decompy")
+PITCH_PACKAGES = ("numpy", "scipy", "torch", "soundfile", "soxr", "librosa", "kaldi-native-fbank", "numba")
 
 
 def versions(packages: Sequence[str] = PITCH_PACKAGES) -> dict[str, str]:

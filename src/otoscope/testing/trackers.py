@@ -8,7 +8,6 @@ rising and too low on the falling glide belongs to a later moment than its time 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +118,8 @@ def check_tracker(
 
     The laws: a track is of the clip asked for, names its tracker and is not padded; two runs are equal; the level
     does not matter; silence and a direct current are unvoiced; too short a clip is a ``DataError`` with the clip's
-    id; another sample rate is a ``DataError``; nothing is printed as a warning; the caller's samples are left alone.
+    id, or a track inside the clip without voice; another sample rate is a ``DataError`` with the clip's id; a score
+    is higher on average where there is voice; nothing is printed as a warning; the caller's samples are left alone.
 
     Parameters
     ----------
@@ -198,6 +198,8 @@ def _same(one: F0Track, other: F0Track) -> bool:
         np.array_equal(one.times, other.times)
         and np.array_equal(one.voiced, other.voiced)
         and np.array_equal(one.f0_hz, other.f0_hz, equal_nan=True)
+        and (one.score is None) == (other.score is None)
+        and (one.score is None or other.score is None or np.array_equal(one.score, other.score, equal_nan=True))
     )
 
 
@@ -220,6 +222,7 @@ def _check_speech(tracker: Tracker, max_gain_cents: float, min_same_frames: floa
     right = float(np.mean(track.voiced == voiced(track.times)))
     _require(tracker, right >= 0.9, f"decides voicing rightly on {right:.0%} of clean frames; 90% is the least")
     _require(tracker, _same(track, tracker.track(waveform)), "gives another track when run again")
+    _check_score(tracker, track)
     for gain in (0.1, 2.0):
         scaled = Waveform(waveform.samples * np.float32(gain), waveform.sample_rate, waveform.clip_id)
         other = tracker.track(scaled)
@@ -235,6 +238,24 @@ def _check_speech(tracker: Tracker, max_gain_cents: float, min_same_frames: floa
         )
 
 
+def _check_score(tracker: Tracker, track: F0Track) -> None:
+    if track.score is None:
+        return
+    scored = np.isfinite(track.score)
+    with_voice, without = scored & track.voiced, scored & ~track.voiced
+    _require(
+        tracker,
+        with_voice.any() and without.any(),
+        "gives a score to no voiced frame, or to no unvoiced one; leave the score out",
+    )
+    high, low = float(track.score[with_voice].mean()), float(track.score[without].mean())
+    _require(
+        tracker,
+        high > low,
+        f"scores {high:.3g} on average where voiced and {low:.3g} elsewhere; higher must be surer",
+    )
+
+
 def _check_silence(tracker: Tracker) -> None:
     for offset in (0.0, 0.25):
         track = tracker.track(silence(1.0, sample_rate=tracker.sample_rate, offset=offset))
@@ -246,23 +267,45 @@ def _check_silence(tracker: Tracker) -> None:
 
 
 def _check_refusals(tracker: Tracker) -> None:
-    short = Waveform(np.full(8, 0.1, dtype=np.float32), tracker.sample_rate, "too-short")
+    period = 0.5 * np.cos(np.pi / 4 * np.arange(8))
+    short = Waveform(period.astype(np.float32), tracker.sample_rate, "too-short")
+    met = _outcome(tracker, short)
+    _require(
+        tracker,
+        _refuses(met, short) or _says_nothing(met, short),
+        f"meets a clip of 8 samples with {_named(met)}; a DataError with the clip's id is needed, "
+        "or a track without voice and without frames outside the clip",
+    )
     other = tone(200.0, sample_rate=2 * tracker.sample_rate)
-    for waveform, what in ((short, "a clip of 8 samples"), (other, f"a rate of {other.sample_rate} Hz")):
-        refused = _refusal(lambda waveform=waveform: tracker.track(waveform))
-        _require(
-            tracker,
-            isinstance(refused, DataError) and refused.clip_id == waveform.clip_id,
-            f"meets {what} with {refused!r}; a DataError with the clip's id is needed",
-        )
+    met = _outcome(tracker, other)
+    _require(
+        tracker,
+        _refuses(met, other),
+        f"meets a rate of {other.sample_rate} Hz with {_named(met)}; a DataError with the clip's id is needed",
+    )
 
 
-def _refusal(run: Callable[[], object]) -> Exception | None:
+def _outcome(tracker: Tracker, waveform: Waveform) -> F0Track | Exception:
     try:
-        run()
+        return tracker.track(waveform)
     except Exception as error:  # whatever a user's tracker raises is what the message shows
         return error
-    return None
+
+
+def _refuses(met: F0Track | Exception, waveform: Waveform) -> bool:
+    return isinstance(met, DataError) and met.clip_id == waveform.clip_id
+
+
+def _says_nothing(met: F0Track | Exception, waveform: Waveform) -> bool:
+    if not isinstance(met, F0Track) or met.clip_id != waveform.clip_id or met.voiced.any():
+        return False
+    return bool(np.all((met.times >= 0) & (met.times <= waveform.duration_s)))
+
+
+def _named(met: F0Track | Exception) -> str:
+    if isinstance(met, F0Track):
+        return f"a track of {met.clip_id!r} with {met.times.size} frames, {int(met.voiced.sum())} of them voiced"
+    return repr(met)
 
 
 def _tone_error(tracker: Tracker, f0_hz: float, min_voiced: float) -> float:

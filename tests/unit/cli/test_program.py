@@ -17,7 +17,17 @@ from otoscope.errors import SpecError
 from otoscope.store import read_json
 from otoscope.testing.signals import speechlike
 
-HEAVY = ("torch", "librosa", "scipy", "soundfile", "pyarrow", "kaldi_native_fbank", "amfm_decompy", "safetensors")
+HEAVY = (
+    "torch",
+    "librosa",
+    "scipy",
+    "soundfile",
+    "pyarrow",
+    "kaldi_native_fbank",
+    "numba",
+    "matplotlib",
+    "safetensors",
+)
 VERBS = [[], ["pitch"], ["pitch", "run"], ["pitch", "table"], ["pitch", "sweep"], ["corpus", "show"]]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from otoscope.audio import Waveform
 from otoscope.errors import DataError, SpecError
-from otoscope.f0.kaldi import CORRECTION_S, KaldiTracker, voicing_from_pov_feature
+from otoscope.f0.kaldi import KaldiTracker, voicing_from_pov_feature
 from otoscope.frames import FrameGrid
 from otoscope.testing.signals import noise, silence, speechlike, tone
 from otoscope.testing.trackers import glide_errors
@@ -68,20 +68,34 @@ def test_uncorrected_times_are_half_a_period_early_since_the_window_is_one_perio
     assert abs(glide.bias_cents) < 3
 
 
-def test_the_correction_takes_back_the_mean_lag_of_four_ranges():
-    ranges = ((70, 140), (100, 200), (120, 240), (180, 360))
-    left = [glide_errors(KaldiTracker(), low_hz=low, high_hz=high).clock_ms for low, high in ranges]
-    assert abs(np.mean(left)) < 0.5
-    assert np.abs(left).max() < 2.2
+@pytest.mark.parametrize("hop_ms", [10, 16, 20])
+@pytest.mark.parametrize("octaves_per_s", [0.5, 2.0])
+@pytest.mark.parametrize(("low_hz", "high_hz"), [(70, 140), (100, 200), (120, 240), (180, 360)])
+def test_values_are_dated_half_a_period_later_so_that_no_range_is_late(low_hz, high_hz, octaves_per_s, hop_ms):
+    glide = glide_errors(KaldiTracker(hop_ms=hop_ms), low_hz=low_hz, high_hz=high_hz, octaves_per_s=octaves_per_s)
+    assert abs(glide.clock_ms) < 1.0
+    assert abs(glide.bias_cents) < 3
 
 
-def test_the_correction_moves_the_times_and_nothing_else():
+def test_the_correction_moves_values_between_frames_and_not_the_frames():
     waveform, _, _ = speechlike(0)
     on, off = KaldiTracker().track(waveform), KaldiTracker(correction=False).track(waveform)
-    np.testing.assert_allclose(on.times - off.times, CORRECTION_S, atol=1e-12)
+    np.testing.assert_array_equal(on.times, off.times)
     assert off.times[0] == 0.0125
-    np.testing.assert_array_equal(on.f0_hz, off.f0_hz)
+    assert np.mean(on.voiced == off.voiced) > 0.9
     assert on.tracker.digest != off.tracker.digest
+
+
+def test_an_octave_jump_between_frames_that_are_close_does_not_turn_time_round():
+    sound = np.concatenate([tone(65.0, duration_s=0.3).samples, tone(390.0, duration_s=0.3).samples] * 3)
+    track = KaldiTracker(hop_ms=1).track(Waveform(sound, RATE, "jumps"))
+    assert track.voiced.mean() > 0.9
+
+
+def test_the_score_is_the_probability_that_the_threshold_is_laid_on():
+    waveform, _, _ = speechlike(0)
+    track = KaldiTracker(correction=False).track(waveform)
+    np.testing.assert_array_equal(track.voiced, track.score > 0.15)
 
 
 @pytest.mark.parametrize(("hop_ms", "hop"), [(10.0, 160), (20.0, 320)])
@@ -142,7 +156,7 @@ def test_every_setting_reaches_the_tracker():
     low = tone(70.0)
     assert not (KaldiTracker(f0_min_hz=100).track(low).f0_hz < 95).any()
     waveform, _, _ = speechlike(0, noise_db=-5)
-    shares = [KaldiTracker(pov_threshold=t).track(waveform).voiced.mean() for t in (0.01, 0.08, 0.9)]
+    shares = [KaldiTracker(pov_threshold=t).track(waveform).voiced.mean() for t in (0.01, 0.15, 0.9)]
     assert shares[0] > shares[1] > shares[2]
     track = KaldiTracker(frame_length_ms=40, hop_ms=5, correction=False).track(waveform)
     assert track.times[:2].tolist() == [0.02, 0.025]

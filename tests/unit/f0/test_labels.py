@@ -201,4 +201,4 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path, waveform):
     assert all(same(track, tracks[0]) for track in tracks)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 1
-    assert json.loads(json.dumps(read_arrays(files[0])[1]))["format"] == 1
+    assert json.loads(json.dumps(read_arrays(files[0])[1]))["format"] == 2

@@ -103,27 +103,28 @@ def test_nothing_is_printed_or_warned_and_nothing_of_the_callers_is_changed(capf
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_failure_inside_the_package_names_the_clip_and_keeps_its_cause(monkeypatch):
-    from amfm_decompy import pYAAPT
-
-    def fail(signal, **settings):
-        raise IndexError("index 3 is out of bounds")
-
-    monkeypatch.setattr(pYAAPT, "yaapt", fail)
-    with pytest.raises(DataError, match="tone-200: AMFM_decompy failed: IndexError: index 3") as caught:
-        YaaptCompatTracker().track(tone(200.0))
-    assert isinstance(caught.value.__cause__, IndexError)
+@pytest.mark.parametrize("sample_rate", [8_000, 22_050, 44_100])
+def test_corrected_times_meet_the_glides_at_other_rates_too(sample_rate):
+    tracker = YaaptCompatTracker(sample_rate=sample_rate)
+    left = [glide_errors(tracker, low_hz=low, high_hz=high).clock_ms for low, high in ((70, 140), (120, 240))]
+    assert abs(np.mean(left)) < 1.5
 
 
-def test_values_that_are_not_finite_are_refused(monkeypatch):
-    from types import SimpleNamespace
+@pytest.mark.parametrize("gain", [2.0**-6, 0.25, 8.0])
+def test_a_gain_of_a_power_of_two_changes_nothing(gain):
+    waveform, _, _ = speechlike(2)
+    one = YaaptCompatTracker().track(waveform)
+    other = YaaptCompatTracker().track(Waveform(waveform.samples * np.float32(gain), RATE, "louder"))
+    np.testing.assert_array_equal(one.f0_hz, other.f0_hz)
 
-    from amfm_decompy import pYAAPT
 
-    answer = SimpleNamespace(frames_pos=np.arange(3), samp_values=np.array([100.0, np.nan, 0.0]))
-    monkeypatch.setattr(pYAAPT, "yaapt", lambda signal, **settings: answer)
-    with pytest.raises(DataError, match="3 values for 3 frames, 1 of them not finite"):
-        YaaptCompatTracker().track(tone(200.0))
+@pytest.mark.parametrize("gain", [0.01, 0.3, 100.0])
+def test_any_other_gain_changes_no_voicing_and_hardly_an_f0(gain):
+    waveform, _, _ = speechlike(2)
+    one = YaaptCompatTracker().track(waveform)
+    other = YaaptCompatTracker().track(Waveform(waveform.samples * np.float32(gain), RATE, "louder"))
+    np.testing.assert_array_equal(one.voiced, other.voiced)
+    assert np.mean(np.abs(one.f0_hz - other.f0_hz) > 0.1) <= 0.01
 
 
 def test_another_sample_rate_is_refused_with_the_way_out():
@@ -136,8 +137,12 @@ def test_another_sample_rate_is_refused_with_the_way_out():
     [
         ({"hop_ms": 30.0}, "hop_ms is 30, frame_length_ms 25"),
         ({"hop_ms": 0.0}, "hop_ms is 0"),
-        ({"hop_ms": 10.03}, "whole samples"),
-        ({"frame_length_ms": 128.0}, "below 128 ms"),
+        ({"frame_length_ms": 128.0}, "2048 samples at 16000 Hz; 16 to 2047"),
+        ({"frame_length_ms": 0.9, "hop_ms": 0.5}, "14 samples at 16000 Hz; 16 to 2047"),
+        ({"f0_min_hz": 250.0}, "at least twice f0_min_hz"),
+        ({"f0_max_hz": 1_900.0}, "f0_max_hz 1900; .* is accepted at 16000 Hz"),
+        ({"f0_min_hz": 0.5}, "f0_min_hz is 0.5"),
+        ({"sample_rate": 3_000}, "above 3000 Hz"),
         ({"frame_length_ms": math.nan}, "frame_length_ms is nan"),
     ],
 )

@@ -7,18 +7,19 @@ of those of a region, or of a tone type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from otoscope.errors import SpecError
 from otoscope.evaluation.scores import METRICS, Score
 from otoscope.store import read_json, read_table, write_json, write_table
-from otoscope.studies.pitch.results import Results
+from otoscope.studies.pitch.ceiling import ceiling_scores
+from otoscope.studies.pitch.results import LayerResults, Results
 from otoscope.studies.pitch.roles import RoleScore, RoleScorer, RoleSums
 from otoscope.studies.pitch.score import MATRIX_TARGET
 from otoscope.studies.pitch.solve import ROLES, LayerProbes
-from otoscope.studies.pitch.targets import CONTROLS, TARGETS, Target
+from otoscope.studies.pitch.targets import CONTROLS, DISPUTED, TARGETS, Target
 
 __all__ = [
     "GROUP_METRICS",
@@ -39,6 +40,7 @@ HEADLINE = ("r2", "within_r")
 GROUP_METRICS = (*HEADLINE, "mse")
 MEAN = "mean"
 COMPARED = ("own", "lolo")
+_NO_LAYER: dict[str, Any] = {"index": None, "name": None}
 _NO_PROBE = {
     "own": "the language has no training clips",
     "lolo": "there is no other language to train on",
@@ -73,7 +75,9 @@ def _flag(probes: LayerProbes, role: str, codes: Sequence[str], target: Target) 
     return "; ".join(sorted(flags)) or None
 
 
-def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: Target, score: Score) -> Row:
+def empty_row(
+    model: str, layer: dict[str, Any], train: str | None, test: str, target: Target, score: Score, *, mask: str
+) -> Row:
     """Give a row of the table without control, baseline, flag and what is known of the model's training.
 
     Parameters
@@ -81,13 +85,17 @@ def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: 
     model : str
         Which model.
     layer : dict
-        With index and name.
-    train, test : str
-        The role of the training data, and the tested language, ``mean`` or a group.
+        With index and name; None for both where it is no layer's.
+    train : str or None
+        The role of the training data; None where nothing was trained.
+    test : str
+        The tested language, ``mean`` or a group.
     target : Target
         What is predicted.
     score : Score
         How well.
+    mask : str
+        On which frames.
 
     Returns
     -------
@@ -101,7 +109,7 @@ def empty_row(model: str, layer: dict[str, Any], train: str, test: str, target: 
         "train": train,
         "test": test,
         "target": target.name,
-        "mask": target.domain,
+        "mask": mask,
         "metric": score.metric,
         "unit": METRICS[score.metric].unit.replace("target", target.unit),
         "value": score.value,
@@ -139,6 +147,10 @@ def table_rows(folder: Path) -> list[Row]:
         ``region:NAME`` or ``tone:NAME`` for the mean over the languages of a group, with fewer metrics. ``heard``
         says of a language whether the model heard it in its training; None where that is not known.
 
+        ``mask`` is ``voiced`` or ``all``. Where other trackers were asked, probes of voiced frames have rows on
+        ``voiced-agreed`` and on ``voiced-disputed``, and the trackers have rows of their own, for how well they
+        predict the labels: with a model of ``tracker:SPEC``, and without layer and train.
+
     Raises
     ------
     SpecError
@@ -151,21 +163,46 @@ def table_rows(folder: Path) -> list[Row]:
         scorer = RoleScorer(results, results.clips(model))
         for layer in results.layers(model):
             read = results.layer(model, layer["index"])
-            sums = scorer.sums(read)
-            scored = {test: scorer.score(sums, codes, _metrics(test)) for test, codes in tests.items()}
-            for role in ROLES:
-                for target in TARGETS.values():
-                    for test, codes in tests.items():
-                        flag = _flag(read.probes, role, codes, target)
-                        has_probe = any(read.probes.get(role, code, target.domain) for code in codes)
-                        reason = "no test frame has this target" if has_probe else _NO_PROBE[role]
-                        heard = results.heard(model, test) if test in results.tested else None
-                        for metric in _metrics(test)(target):
-                            found = scored[test].get((role, target.name, metric))
-                            row = _scored_row(found, metric, model, layer, role, test, target, flag, reason)
-                            rows.append({**row, "heard": heard})
+            rows += _layer_rows(results, scorer, read, model, layer, tests)
+            if results.others:
+                rows += _layer_rows(results, scorer, read, model, layer, tests, disputed=True)
     add_baselines(results, rows)
-    return rows
+    return rows + [
+        {
+            **empty_row(f"tracker:{s.tracker}", _NO_LAYER, None, s.test, target, s.score, mask=s.asked.mask),
+            "n_languages": s.n_languages,
+        }
+        for s in ceiling_scores(results, tests)
+        if s.score.metric in _metrics(s.test)(target := TARGETS[s.asked.target])
+    ]
+
+
+def _layer_rows(
+    results: Results,
+    scorer: RoleScorer,
+    read: LayerResults,
+    model: str,
+    layer: dict[str, Any],
+    tests: Mapping[str, Sequence[str]],
+    *,
+    disputed: bool = False,
+) -> Iterator[Row]:
+    """Score a layer; with `disputed`, the targets of voiced frames on those that trackers do not agree on."""
+    targets = [target for target in TARGETS.values() if target.domain == "voiced" or not disputed]
+    sums = scorer.sums(read, [target.name for target in targets], disputed=disputed)
+    scored = {test: scorer.score(sums, codes, _metrics(test)) for test, codes in tests.items()}
+    for role in ROLES:
+        for target in targets:
+            mask = DISPUTED if disputed else results.mask(target)
+            for test, codes in tests.items():
+                flag = _flag(read.probes, role, codes, target)
+                has_probe = any(read.probes.get(role, code, target.domain) for code in codes)
+                reason = "no test frame has this target" if has_probe else _NO_PROBE[role]
+                heard = results.heard(model, test) if test in results.tested else None
+                for metric in _metrics(test)(target):
+                    found = scored[test].get((role, target.name, metric))
+                    row = _scored_row(found, metric, model, layer, role, test, target, flag, reason, mask)
+                    yield {**row, "heard": heard}
 
 
 def is_language(test: str) -> bool:
@@ -201,11 +238,12 @@ def _scored_row(
     target: Target,
     flag: str | None,
     reason: str,
+    mask: str,
 ) -> Row:
     if scored is None:
         nothing = Score(metric, None, None, None, 0, 0, 0, reason)
-        return {**empty_row(model, layer, role, test, target, nothing), "n_languages": 0}
-    row = empty_row(model, layer, role, test, target, scored.score)
+        return {**empty_row(model, layer, role, test, target, nothing, mask=mask), "n_languages": 0}
+    row = empty_row(model, layer, role, test, target, scored.score, mask=mask)
     row["n_languages"], row["flag"] = scored.n_languages, flag
     for name in CONTROLS:
         row[f"control_{name}"] = scored.controls.get(name)
@@ -226,7 +264,7 @@ def add_baselines(results: Results, rows: list[Row]) -> None:
     found: dict[tuple[str, ...], list[float]] = {}
 
     def key(row: Row) -> tuple[str, ...]:
-        names = ("train", "test", "target", "metric", "n_utterances", "n_languages")
+        names = ("train", "test", "target", "mask", "metric", "n_utterances", "n_languages")
         return tuple(str(row[name]) for name in names)
 
     for row in rows:
@@ -239,7 +277,7 @@ def add_baselines(results: Results, rows: list[Row]) -> None:
 def _contrasts(results: Results, rows: Sequence[Row]) -> list[Row]:
     """Compare every layer of a model with the best baseline and with its untrained copy, on the same clips."""
     found: list[Row] = []
-    rows = [row for row in rows if row["test"] == MEAN]
+    rows = [row for row in rows if row["test"] == MEAN and row["mask"] != DISPUTED and row["layer"] is not None]
     for model, info in results.models.items():
         if info["kind"] != "model":
             continue
@@ -275,7 +313,7 @@ def _against(results: Results, rows: Sequence[Row], model: str, other: str) -> I
         for key, index in held_to.items():
             for (role, _, _), difference in mine.difference(sums, kept[index], [key], results.tested).items():
                 yield {
-                    **empty_row(model, layer, role, MEAN, target, difference.score),
+                    **empty_row(model, layer, role, MEAN, target, difference.score, mask=results.mask(target)),
                     "n_languages": difference.n_languages,
                     "against": "baseline" if baseline else "untrained",
                     "other": other,

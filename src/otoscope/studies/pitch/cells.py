@@ -24,12 +24,7 @@ from otoscope.store import read_about, read_arrays, write_arrays
 from otoscope.studies.pitch.plan import Plan, Shard
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.settings import PitchSettings
-from otoscope.studies.pitch.targets import (
-    ClipTargets,
-    Mask,
-    clip_targets,
-    columns_of,
-)
+from otoscope.studies.pitch.targets import ALL_MASKS, ClipTargets, Mask, clip_targets, columns_of
 from otoscope.studies.provenance import versions
 
 __all__ = [
@@ -78,7 +73,7 @@ class CellKey:
     layer : int
         Index.
     mask : str
-        ``voiced``, ``voiced-sparse`` or ``unvoiced``.
+        One of :data:`otoscope.studies.pitch.targets.ALL_MASKS`.
     block : int
         For choosing lambda; -1 where there is a dev split.
     controls : tuple of str
@@ -115,9 +110,10 @@ class CellKey:
             As it was.
         """
         layer, mask, block, controls = name.split("|")
-        if mask not in ("voiced", "voiced-sparse", "unvoiced"):
+        found: list[Mask] = [known for known in ALL_MASKS if known == mask]
+        if not found:
             raise SpecError(f"cell {name!r}: there is no mask {mask!r}")
-        return cls(int(layer), mask, int(block), tuple(c for c in controls.split("+") if c))
+        return cls(int(layer), found[0], int(block), tuple(c for c in controls.split("+") if c))
 
 
 @dataclass(slots=True)

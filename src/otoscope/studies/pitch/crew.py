@@ -20,6 +20,7 @@ from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
 from otoscope.representations.base import Model
 from otoscope.representations.registry import open_model
+from otoscope.studies.pitch.panel import Panel
 from otoscope.studies.pitch.plan import Plan, Shard
 from otoscope.studies.pitch.reader import ClipReader
 from otoscope.studies.pitch.settings import PitchSettings
@@ -59,8 +60,10 @@ class Kit:
         Of the run.
     tracker : Tracker
         Makes the labels.
+    panel : Panel
+        Is asked whether it agrees.
     labels : LabelCache
-        Keeps them.
+        Keeps what they find.
     models : tuple of str or Model
         Opened where they work.
     threads : int or None
@@ -73,6 +76,7 @@ class Kit:
     plan: Plan
     settings: PitchSettings
     tracker: Tracker
+    panel: Panel
     labels: LabelCache
     models: tuple[str | Model, ...]
     threads: int | None
@@ -86,7 +90,9 @@ class Kit:
         ClipReader
             To be closed.
         """
-        return ClipReader(self.plan, self.settings, self.tracker, self.labels, processes=self.readers)
+        return ClipReader(
+            self.plan, self.settings, self.tracker, self.labels, processes=self.readers, panel=self.panel
+        )
 
 
 class Crew(Protocol):

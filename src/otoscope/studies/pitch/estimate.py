@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from otoscope.corpora.base import SPLITS
 from otoscope.errors import SpecError
+from otoscope.f0.agreement import parse_agree
 from otoscope.studies.pitch.costs import LanguageEstimate, PartEstimate, RunEstimate
 from otoscope.studies.pitch.footprint import (
     SPARSE,
     USUAL,
+    USUAL_AGREED,
     cell_bytes,
     pass_memory,
     probe_bytes,
@@ -90,10 +93,11 @@ def estimate_run(
         raise SpecError(f"a plan needs models whose speed was measured; missing: {', '.join(missing) or 'any model'}")
     work = workload_of(what, seed=settings.seed) if isinstance(what, Plan) else what
     finished = {shape.name: (done or {}).get(shape.name, set[str]()) for shape in shapes}
-    n_sources = len(work.with_split("train"))
+    n_sources, n_others = len(work.with_split("train")), _others(settings)
+    masks = (*(USUAL_AGREED if n_others else USUAL), SPARSE)
     by_language: dict[str, list[PartEstimate]] = {}
     for load in work.loads:
-        by_language.setdefault(load.language, []).append(_part(load, shapes, speed, finished, n_sources))
+        by_language.setdefault(load.language, []).append(_part(load, shapes, speed, finished, n_sources, n_others))
     languages = tuple(
         LanguageEstimate(code, work.regions.get(code), tuple(parts)) for code, parts in sorted(by_language.items())
     )
@@ -118,7 +122,7 @@ def estimate_run(
     if unsolved:
         wall_s += START_S + ANSWER_S * sum(len(shape.layers) for shape in shapes) * len(work.with_split("test"))
     dims = [dim for shape in shapes for dim, _ in shape.layers]
-    passes = [pass_memory(shape, work, shard_clips=settings.shard_clips) for shape in shapes]
+    passes = [pass_memory(shape, work, shard_clips=settings.shard_clips, masks=masks) for shape in shapes]
     return RunEstimate(
         models=tuple(shape.name for shape in shapes),
         how={shape.name: speed.models[shape.name].how for shape in shapes},
@@ -134,26 +138,38 @@ def estimate_run(
         label_bytes=round(work.audio_s * speed.label_bytes + n_clips * speed.label_header_bytes),
         book_bytes=_books(work, shapes),
         memory=_together(passes),
-        solve_bytes=passes[0]["program"] + max(solve_memory(work, dim) for dim in dims),
+        solve_bytes=passes[0]["program"] + max(solve_memory(work, dim, masks=masks) for dim in dims),
         notes=work.notes,
     )
 
 
+def _others(settings: PitchSettings) -> int:
+    """Count the trackers that are asked whether they agree with the labels."""
+    return len(parse_agree(settings.agree, labels=settings.tracker).others) if settings.agree else 0
+
+
 def _part(
-    load: Load, shapes: Sequence[ModelShape], speed: Speed, finished: Mapping[str, set[str]], n_sources: int
+    load: Load,
+    shapes: Sequence[ModelShape],
+    speed: Speed,
+    finished: Mapping[str, set[str]],
+    n_sources: int,
+    n_others: int,
 ) -> PartEstimate:
+    usual = USUAL_AGREED if n_others else USUAL
     model_s = done_s = 0.0
     file_bytes = sparse_bytes = shard_bytes = unwritten = 0
     for shape in shapes:
         cost, done = speed.models[shape.name], finished[shape.name]
         per_s = cost.forward_s + cost.pass_s + (cost.score_s if load.split == "test" else 0.0)
-        sizes = {s.shard_id: cell_bytes(shape, load, shard=s, n_sources=n_sources) for s in load.shards}
-        size = cell_bytes(shape, load, n_sources=n_sources)
+        bytes_of = partial(cell_bytes, shape, load, n_sources=n_sources, n_others=n_others)
+        sizes = {s.shard_id: bytes_of(shard=s, masks=usual) for s in load.shards}
+        size = bytes_of(masks=usual)
         left = [s for s in load.shards if s.shard_id not in done]
         model_s += sum(s.audio_s * per_s + cost.pack_s + sizes[s.shard_id] / speed.file_bytes_per_s for s in left)
         done_s += load.audio_s - sum(s.audio_s for s in left)
         file_bytes += size
-        sparse_bytes += cell_bytes(shape, load, masks=(*USUAL, SPARSE), n_sources=n_sources) - size
+        sparse_bytes += bytes_of(masks=(*usual, SPARSE)) - size
         shard_bytes += sum(sizes.values())
         if left:
             unwritten += size

@@ -14,17 +14,27 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from otoscope.evaluation.scores import SUMS
 from otoscope.probes.moments import BLOCK_ROWS
+from otoscope.studies.pitch.ceiling import CEILINGS
 from otoscope.studies.pitch.plan import LAMBDA_BLOCKS, MATRIX_BLOCKS, MIN_GROUPS
-from otoscope.studies.pitch.score import COLUMNS
+from otoscope.studies.pitch.score import COLUMNS, DISPUTED_COLUMNS
 from otoscope.studies.pitch.shapes import CHANNELS, STRIDES, ModelShape
 from otoscope.studies.pitch.solve import ROLES
-from otoscope.studies.pitch.targets import CONTROLS, DOMAINS, Mask, columns_of, domain_columns
+from otoscope.studies.pitch.targets import (
+    AGREED,
+    CONTROLS,
+    DISPUTED,
+    DOMAINS,
+    Mask,
+    columns_of,
+    domain_columns,
+)
 from otoscope.studies.pitch.workload import Load, ShardLoad, Workload
 from otoscope.studies.provenance import versions
 
 __all__ = [
     "SPARSE",
     "USUAL",
+    "USUAL_AGREED",
     "cell_bytes",
     "pass_memory",
     "probe_bytes",
@@ -35,6 +45,8 @@ __all__ = [
 ]
 
 USUAL: tuple[Mask, ...] = ("voiced", "unvoiced")
+USUAL_AGREED: tuple[Mask, ...] = (AGREED, DISPUTED, "unvoiced")
+"""The same, where other trackers are asked whether they agree."""
 SPARSE: Mask = "voiced-sparse"
 FLOAT = 8  # bytes
 DIGEST = "0" * 64
@@ -103,6 +115,7 @@ def _cell_arrays(
     controls: tuple[str, ...],
     n_rows: int | None,
     n_sources: int,
+    n_others: int,
 ) -> tuple[int, int]:
     """Bytes of the header, without what the file says of itself, and of the arrays."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -114,6 +127,10 @@ def _cell_arrays(
         if n_rows is not None:
             shapes[f"rows.{i}"] = (n_rows, len(ROLES), len(COLUMNS), len(SUMS))
             shapes[f"blocks.{i}"] = (MATRIX_BLOCKS, n_sources, len(SUMS))
+            if n_others:
+                shapes[f"disputed.{i}"] = (n_rows, len(ROLES), len(DISPUTED_COLUMNS), len(SUMS))
+    if n_rows is not None and n_others:
+        shapes["ceiling"] = (n_rows, n_others, len(CEILINGS), len(SUMS))
     return _header_and_arrays(shapes)
 
 
@@ -128,6 +145,7 @@ def cell_bytes(
     shard: ShardLoad | None = None,
     masks: Sequence[Mask] = USUAL,
     n_sources: int = 0,
+    n_others: int = 0,
 ) -> int:
     """Give the size of the file of a language and split, or of one of its shards while it is worked on.
 
@@ -143,6 +161,8 @@ def cell_bytes(
         Which there are frames of.
     n_sources : int
         For a test split, how many languages are trained on.
+    n_others : int
+        Trackers that are asked whether they agree with the labels.
 
     Returns
     -------
@@ -153,7 +173,8 @@ def cell_bytes(
     id_bytes = sum(s.id_bytes for s in load.shards) if shard is None else shard.id_bytes
     about = _said(part.n_clips, id_bytes, folded=shard is None)
     n_rows = part.n_clips if load.split == "test" else None
-    bare = _cell_arrays(shape.layers, tuple(masks), part.n_blocks, _controls(load.n_clips), n_rows, n_sources)
+    controls = _controls(load.n_clips)
+    bare = _cell_arrays(shape.layers, tuple(masks), part.n_blocks, controls, n_rows, n_sources, n_others)
     header = bare[0] + about
     return 8 + -(-header // 8) * 8 + bare[1]
 

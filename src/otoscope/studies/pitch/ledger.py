@@ -148,6 +148,8 @@ class Ledger:
         settings: PitchSettings,
         said: Mapping[str, Any],
         made_with: Mapping[str, object],
+        *,
+        others: Sequence[TrackerInfo] = (),
     ) -> None:
         """Write the identity of the run, or check that it is the one that stands there.
 
@@ -165,6 +167,8 @@ class Ledger:
             How the clips were chosen and where the typology is from; clips and types themselves are compared.
         made_with : mapping
             Devices and threads.
+        others : sequence of TrackerInfo
+            Whose agreement with the labels is asked for.
 
         Raises
         ------
@@ -179,6 +183,8 @@ class Ledger:
             "cluster_key": self.plan.cluster_key,
             "lambda_blocks": bool(self.plan.blocks),
         }
+        if others:
+            identity["agree_trackers"] = [info.describe() for info in others]
         described = {info.name: info.describe() for info in models}
         before: dict[str, Any] = {}
         if path.exists():
@@ -231,8 +237,8 @@ class Ledger:
         where = str(self.folder)
         check_same({"schema": before.get("schema")}, {"schema": identity["schema"]}, where)
         check_same(before["settings"], identity["settings"], where)
-        for key in ("tracker", "cluster_key", "lambda_blocks"):
-            check_same({key: before[key]}, {key: identity[key]}, where)
+        for key in ("tracker", "agree_trackers", "cluster_key", "lambda_blocks"):
+            check_same({key: before.get(key)}, {key: identity.get(key)}, where)
         missing = sorted(set(before["languages"]) - set(self.digests))
         changed = sorted(c for c, digest in self.digests.items() if before["languages"].get(c, digest) != digest)
         if missing or changed:

@@ -107,6 +107,7 @@ class _Columns:
 
     def __init__(self, results: Results, model: str, target: Target, metrics: Sequence[str]) -> None:
         self._results, self._model, self._target, self._metrics = results, model, target, metrics
+        self._mask = results.mask(target)
         self._sources = results.ordered(results.sources)
         self._at = [results.sources.index(code) for code in self._sources]
         self._names = [target.name, *(f"{target.name}~{control}" for control in CONTROLS)]
@@ -130,7 +131,7 @@ class _Columns:
                     if score is None or entry is None:
                         reason = "no test frame has this target" if entry else f"{source} has no training frames"
                         score = Score(metric, None, None, None, 0, 0, 0, reason)
-                    row = empty_row(self._model, layer, f"lang:{source}", code, self._target, score)
+                    row = empty_row(self._model, layer, f"lang:{source}", code, self._target, score, mask=self._mask)
                     row["heard"] = heard
                     if entry is not None and there:
                         row["flag"] = entry.flag

@@ -35,7 +35,7 @@ from otoscope.studies.progress import Progress, Quiet
 
 __all__ = ["Merged", "merge_runs"]
 
-_IDENTITY = ("schema", "tracker", "cluster_key", "lambda_blocks")
+_IDENTITY = ("schema", "tracker", "agree_trackers", "cluster_key", "lambda_blocks")
 _ROOMS = ("shifts", "cells", "probes", "test")
 
 
@@ -125,7 +125,7 @@ def _merge_books(abouts: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
         where = f"{folder} beside {first}"
         check_same(base["settings"], about["settings"], where)
         for key in _IDENTITY:
-            check_same({key: base[key]}, {key: about[key]}, where)
+            check_same({key: base.get(key)}, {key: about.get(key)}, where)
         for name, info in about["models"].items():
             if name in merged["models"]:
                 check_same(merged["models"][name], info, f"{where}: model {name}")

@@ -19,6 +19,7 @@ from otoscope.specs import split_spec
 from otoscope.store import read_json
 from otoscope.studies.pitch.costs import RunEstimate
 from otoscope.studies.pitch.estimate import estimate_run, finished_shards
+from otoscope.studies.pitch.panel import open_panel
 from otoscope.studies.pitch.plan import Plan, make_plan
 from otoscope.studies.pitch.prepare import prepare_corpus
 from otoscope.studies.pitch.settings import PitchSettings
@@ -84,6 +85,8 @@ def plan_run(
         If a specification is wrong, or a model is neither here nor known.
     """
     settings = settings or PitchSettings()
+    tracker = open_tracker(settings.tracker)
+    settings, panel = open_panel(settings, tracker)
     devices = [resolve_device(device) for device in devices]
     where = out or Path()
     room = measure_room(where)
@@ -99,7 +102,7 @@ def plan_run(
     n_sources = len(what.languages_with("train") if isinstance(what, Plan) else what.with_split("train"))
     speed = measure_speed(
         shapes,
-        open_tracker(settings.tracker),
+        tracker,
         settings,
         models=opened,
         clips=clips,
@@ -107,6 +110,7 @@ def plan_run(
         device=devices[0],
         threads=threads,
         folder=where if where.is_dir() else None,
+        panel=panel,
     )
     done = _done(out, what, [shape.name for shape in shapes]) if out and isinstance(what, Plan) else None
     accelerators = sum(device != "cpu" for device in devices)

@@ -21,12 +21,14 @@ from otoscope.engine.local import one_thread, worker_pool
 from otoscope.errors import DataError, SourceGoneError
 from otoscope.f0.base import Tracker
 from otoscope.f0.labels import LabelCache
+from otoscope.studies.pitch.panel import Panel
 from otoscope.studies.pitch.plan import Plan, Shard, SwapOrder
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.targets import MIN_VOICED, Heard
 
 __all__ = ["ClipReader", "Hearer"]
 
+_NOBODY = Panel()
 AHEAD = 16  # clips: a few minutes of speech, some ten megabytes
 
 
@@ -42,11 +44,14 @@ class Hearer:
         Keeps them.
     min_duration_s : float, seconds
         A shorter clip is a failure.
+    panel : Panel
+        Other trackers that are asked; nobody by default.
     """
 
     tracker: Tracker
     labels: LabelCache
     min_duration_s: float
+    panel: Panel = _NOBODY
 
     def __call__(self, clip: Clip) -> Heard | Failure:
         """Read a clip and its labels.
@@ -70,7 +75,8 @@ class Hearer:
         if isinstance(waveform, Failure):
             return waveform
         try:
-            return Heard(waveform, self.labels.track(self.tracker, waveform))
+            track = self.labels.track(self.tracker, waveform)
+            return Heard(waveform, track, self.panel.tracks(waveform, self.labels), self.panel.need)
         except DataError as error:
             return Failure(clip.clip_id, "labels", error.problem)
 
@@ -125,13 +131,22 @@ class ClipReader:
         Keeps them.
     processes : int, >= 0
         That read ahead of the model; 0 for a thread of this process.
+    panel : Panel
+        Other trackers that are asked; nobody by default.
     """
 
     def __init__(
-        self, plan: Plan, settings: PitchSettings, tracker: Tracker, labels: LabelCache, *, processes: int = 0
+        self,
+        plan: Plan,
+        settings: PitchSettings,
+        tracker: Tracker,
+        labels: LabelCache,
+        *,
+        processes: int = 0,
+        panel: Panel = _NOBODY,
     ) -> None:
         self._plan, self._settings = plan, settings
-        self._hear = Hearer(tracker, labels, settings.min_duration_s)
+        self._hear = Hearer(tracker, labels, settings.min_duration_s, panel)
         self._orders: dict[tuple[str, Split], SwapOrder] = {}
         self._kept: dict[str, Heard | Failure] = {}
         self._processes = processes
@@ -139,6 +154,11 @@ class ClipReader:
         self._stack = ExitStack()
         self._coming: Iterator[tuple[str, Clip]] = iter(())
         self._under_way: dict[str, tuple[str, Future[Heard | Failure]]] = {}
+
+    @property
+    def panel(self) -> Panel:
+        """The other trackers that are asked."""
+        return self._hear.panel
 
     def __enter__(self) -> ClipReader:
         return self

@@ -17,7 +17,7 @@ from otoscope.probes.moments import MomentAccumulator, Moments
 from otoscope.probes.scoring import path_errors
 from otoscope.probes.solving import FittedProbe, decompose
 from otoscope.representations.base import Layer, LayerInfo
-from otoscope.studies.pitch.footprint import USUAL
+from otoscope.studies.pitch.footprint import USUAL, USUAL_AGREED
 from otoscope.studies.pitch.plan import Plan, Shard
 from otoscope.studies.pitch.score import ShardScorer
 from otoscope.studies.pitch.settings import PitchSettings
@@ -154,9 +154,10 @@ class Rehearsal:
         sums.add(states, values)
         moments_s = least_time(lambda: (Layer(info, states, "made-up"), sums.add(states, values))) / ROWS * rate
         moments = sums.moments()
-        pack_s = len(USUAL) * least_time(lambda: moments + sums.moments(), 2)
+        masks = USUAL_AGREED if heard.others else USUAL
+        pack_s = len(masks) * least_time(lambda: moments + sums.moments(), 2)
         layer = Layer(info, np.resize(states, (n, dim)), sound.clip_id)
-        scorer = ShardScorer(self._plan, "l0", {0: self._probes(dim)})
+        scorer = ShardScorer(self._plan, "l0", {0: self._probes(dim)}, disputed=bool(heard.others))
         scorer.begin()
         scorer.add(self._clip, layer, targets)
         score_s = least_time(lambda: scorer.add(self._clip, layer, targets)) / sound.duration_s

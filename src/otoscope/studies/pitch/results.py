@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from otoscope.corpora.languages import REGIONS, TONE_TYPES
 from otoscope.errors import SpecError
+from otoscope.f0.agreement import parse_agree
 from otoscope.probes.moments import Moments
 from otoscope.store import digest_of, read_arrays, read_json, read_table, slug
 from otoscope.studies.pitch.cells import CellKey, Cells, read_header
 from otoscope.studies.pitch.plan import plan_token
+from otoscope.studies.pitch.score import COLUMNS, DISPUTED_COLUMNS
 from otoscope.studies.pitch.solve import LayerProbes, fold_domain, read_probes
-from otoscope.studies.pitch.targets import MASKS, Domain, columns_of
+from otoscope.studies.pitch.targets import AGREED, MASKS, Domain, Target, columns_of
 
 __all__ = ["LayerResults", "Results"]
 
@@ -74,6 +76,50 @@ class Results:
     def digest(self) -> str:
         """What an answer is about: it is out of date where this has changed."""
         return digest_of({"about": {k: v for k, v in self.about.items() if k != "versions"}, "done": self.done})
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The other trackers that were asked whether they agree with the labels: specifications."""
+        agree: str = self.settings.get("agree", "")
+        return parse_agree(agree, labels=self.settings["tracker"]).others if agree else ()
+
+    def mask(self, target: Target) -> str:
+        """Name the frames that the probes of a target are fitted and scored on.
+
+        Parameters
+        ----------
+        target : Target
+            Which.
+
+        Returns
+        -------
+        str
+            ``all``, ``voiced``, or ``voiced-agreed`` where other trackers were asked.
+        """
+        return AGREED if self.others and target.domain == "voiced" else target.domain
+
+    def ceiling(self, code: str) -> dict[str, Floats]:
+        """Give the sums of other trackers on a tested language.
+
+        Parameters
+        ----------
+        code : str
+            The language.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, shape (n_others, n_asked, n_sums)
+            For every clip that a model could hear: see :mod:`otoscope.studies.pitch.ceiling`. Models heard the same
+            sound, so it does not matter which of them it is read from.
+        """
+        found: dict[str, Floats] = {}
+        for model in self.models:
+            clips = self.header(model, code).clips
+            if set(clips) <= found.keys():
+                continue
+            sums = read_arrays(self.path(model, code), only=lambda name: name == "ceiling")[0]["ceiling"]
+            found |= {clip: row for clip, row in zip(clips, sums, strict=True) if clip not in found}
+        return dict(sorted(found.items()))
 
     @cached_property
     def clusters(self) -> dict[str, str]:
@@ -255,6 +301,24 @@ class LayerResults:
             In the order of :attr:`Cells.clips` of its header.
         """
         return self._array(code, f"rows.{self._layer}")
+
+    def disputed(self, code: str) -> Floats:
+        """Give the sums of every tested clip of a language on the frames that trackers do not agree on.
+
+        Parameters
+        ----------
+        code : str
+            The language.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_clips, n_roles, n_columns, n_sums)
+            As :meth:`rows`; nothing but zeros for the targets of all frames.
+        """
+        kept = self._array(code, f"disputed.{self._layer}")
+        every = np.zeros((*kept.shape[:2], len(COLUMNS), kept.shape[-1]))
+        every[:, :, DISPUTED_COLUMNS] = kept
+        return every
 
     def blocks(self, code: str) -> Floats:
         """Give the matrix's sums of a tested language.

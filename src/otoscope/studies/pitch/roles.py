@@ -103,7 +103,9 @@ class RoleScorer:
                 self._clusters.setdefault(code, []).append(results.clusters[clip])
         self._tables: dict[tuple[str, ...], ScoreTable] = {}
 
-    def sums(self, layer: LayerResults, targets: Collection[str] = tuple(TARGETS)) -> dict[str, RoleSums]:
+    def sums(
+        self, layer: LayerResults, targets: Collection[str] = tuple(TARGETS), *, disputed: bool = False
+    ) -> dict[str, RoleSums]:
         """Read what the scores of a layer are made of, language by language.
 
         Parameters
@@ -112,6 +114,8 @@ class RoleScorer:
             Which.
         targets : collection of str
             Those that will be scored; the cells of the others stay 0.
+        disputed : bool
+            On the frames that trackers do not agree on, instead of the others.
 
         Returns
         -------
@@ -123,7 +127,7 @@ class RoleScorer:
         columns = [COLUMNS.index(_SETS[i][1]) for i in sets]
         found: dict[str, RoleSums] = {}
         for code, kept in self._rows.items():
-            rows = layer.rows(code)
+            rows = layer.disputed(code) if disputed else layer.rows(code)
             if len(kept) < rows.shape[0]:
                 rows = rows[kept]
             every = add_by_cluster(self._clusters[code], rows)

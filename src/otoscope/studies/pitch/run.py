@@ -11,7 +11,8 @@ can be done on different machines and merged.
     shifts/MODEL.safetensors     one shift vector per layer
     cells/MODEL/LANGUAGE.SPLIT   moments of train and dev clips, folded from shards
     probes/MODEL/LAYER           every train set's probe
-    test/MODEL/LANGUAGE.test     moments, per-clip rows and block sums of test clips, folded from shards
+    test/MODEL/LANGUAGE.test     moments, per-clip rows and block sums of test clips, folded from shards; where other
+                                 trackers are asked, what they say of the labels
     done.json                    which models are finished, and for what
     examples.safetensors         the labels of a few seeded test clips of each language
     failures.json                clips left out, and why
@@ -49,9 +50,11 @@ from otoscope.studies.pitch.answer import write_answer
 from otoscope.studies.pitch.cells import Cells, fold_shards, read_cells, read_header, write_cells
 from otoscope.studies.pitch.crew import Crew, Job, Kit, alone, one_process_per_device
 from otoscope.studies.pitch.ledger import LOCK, SCHEMA, Ledger, cells_path, part_path, selection_of
+from otoscope.studies.pitch.panel import open_panel
 from otoscope.studies.pitch.plan import LEARNT, Plan, Shard, make_plan, part_of
 from otoscope.studies.pitch.prepare import open_models, prepare_corpus, threads_for_block
 from otoscope.studies.pitch.reader import ClipReader
+from otoscope.studies.pitch.score import PER_CLIP
 from otoscope.studies.pitch.settings import PitchSettings
 from otoscope.studies.pitch.shards import SHIFT_CLIPS, Task, read_shift, same_sound
 from otoscope.studies.pitch.targets import Heard
@@ -177,14 +180,15 @@ def run_pitch(
             tracker = open_tracker(settings.tracker)
         else:
             settings = replace(settings, tracker=tracker.info.name)
+        settings, panel = open_panel(settings, tracker)
         plan = make_plan(opened, settings, None if coded == "default" else coding)
         ledger = Ledger(out, plan)
         ready, specs = open_models(models, before, ledger, devices)
-        kit = Kit(out, plan, settings, tracker, labels or LabelCache(), specs, threads, readers)
+        kit = Kit(out, plan, settings, tracker, panel, labels or LabelCache(), specs, threads, readers)
         made_with = {"devices": list(devices), "threads": threads, "part": list(part)}
         infos = [model.info for model in ready]
         said = {"selection": chosen.describe(), "typology": coded}
-        ledger.claim(opened, infos, tracker.info, settings, said, made_with)
+        ledger.claim(opened, infos, tracker.info, settings, said, made_with, others=panel.infos)
         with contextlib.ExitStack() as stack:
             stack.enter_context(threads_for_block(threads))
             shown = progress or Quiet()
@@ -261,11 +265,13 @@ class _Run:
         self.infos = {info.name: info for info in infos}
         self.shifts: dict[str, dict[int, Floats]] = {}
         self._probe_digests: dict[str, str] = {}
-        self._settled = {
+        self._settled: dict[str, object] = {
             "schema": SCHEMA,
             "tracker": kit.tracker.info.digest,
             "settings": digest_of(kit.settings.describe()),
         }
+        if kit.panel.trackers:
+            self._settled["agree"] = [info.digest for info in kit.panel.infos]
         self._clip_digests = {
             shard.shard_id: digest_of(
                 [[c.describe(), self.plan.clusters[c.clip_id], self.plan.blocks.get(c.clip_id)] for c in shard.clips]
@@ -398,7 +404,7 @@ class _Run:
         total = fold_shards(parts())
         self._check_partners(work, shards, total, partners)
         extra = {
-            name: np.concatenate(arrays) if name.startswith("rows.") else np.sum(arrays, axis=0)
+            name: np.concatenate(arrays) if name.startswith(PER_CLIP) else np.sum(arrays, axis=0)
             for name, arrays in rows.items()
         }
         write_cells(work.path, total, work.made_of, extra)

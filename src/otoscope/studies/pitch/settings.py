@@ -12,6 +12,7 @@ from otoscope.probes.moments import Precision
 __all__ = ["PitchSettings", "ProbeKind", "check_same"]
 
 ProbeKind = Literal["ridge", "ols"]
+_UNSAID = {"agree": ""}  # what a run means by not saying it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,10 @@ class PitchSettings:
     Parameters
     ----------
     tracker : str
-        Specification of the F0 tracker, such as ``kaldi`` or ``kaldi:hop_ms=20``.
+        Specification of the F0 tracker, such as ``yaapt`` or ``kaldi:hop_ms=20``.
+    agree : str
+        Which trackers must give the same label, such as ``2of3``, see :func:`otoscope.f0.agreement.parse_agree`:
+        probes of voiced frames are then fitted and scored where they do. Empty: labels are taken as they are.
     probe : {"ridge", "ols"}
         How the linear map is fitted.
     seed : int
@@ -39,7 +43,8 @@ class PitchSettings:
         Of the intervals.
     """
 
-    tracker: str = "kaldi"
+    tracker: str = "yaapt"
+    agree: str = ""
     probe: ProbeKind = "ridge"
     seed: int = 0
     cluster: str = "auto"
@@ -62,9 +67,10 @@ class PitchSettings:
         Returns
         -------
         dict
-            All fields.
+            All fields; `agree` only where it is asked for.
         """
-        return asdict(self)
+        fields = asdict(self)
+        return fields if self.agree else {key: value for key, value in fields.items() if key != "agree"}
 
 
 def check_same(before: Mapping[str, object], now: Mapping[str, object], where: str) -> None:
@@ -83,9 +89,9 @@ def check_same(before: Mapping[str, object], now: Mapping[str, object], where: s
         With every difference.
     """
     different = [
-        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+        f"{key} was {was!r} and is {now_is!r}"
         for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
+        if (was := before.get(key, _UNSAID.get(key))) != (now_is := now.get(key, _UNSAID.get(key)))
     ]
     if different:
         raise RunConflictError(

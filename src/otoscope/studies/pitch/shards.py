@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from otoscope.audio import resample
 from otoscope.corpora.base import Clip, Failure
 from otoscope.errors import DataError, SpecError
+from otoscope.evaluation.scores import SUMS
 from otoscope.evaluation.splits import seeded_generator
 from otoscope.representations.base import Model
 from otoscope.store import read_arrays, write_arrays
+from otoscope.studies.pitch.ceiling import CEILINGS, ceiling_sums
 from otoscope.studies.pitch.cells import Cells, accumulate, read_cells, read_header, write_cells
 from otoscope.studies.pitch.ledger import cells_path, probes_path, shifts_path
 from otoscope.studies.pitch.plan import LEARNT, Plan, Shard
@@ -36,6 +38,7 @@ from otoscope.studies.pitch.solve import (
     solve_layer,
     write_probes,
 )
+from otoscope.studies.pitch.targets import Heard
 
 __all__ = ["Task", "Worker", "read_shift", "same_sound"]
 
@@ -164,10 +167,28 @@ class Worker:
         model = self.models[task.model]
         shift = read_shift(self.folder, task.model, model.info.digest)
         assert shift is not None
-        scorer = ShardScorer(self.plan, shard.language, self._probes_of(task, shard)) if task.scored else None
+        scorer, extra = None, dict[str, Floats]()
+        if task.scored:
+            probes = self._probes_of(task, shard)
+            scorer = ShardScorer(self.plan, shard.language, probes, disputed=bool(self.settings.agree))
         cells = accumulate(shard, model, shift, self.reader, self.plan, self.settings, scorer, heard_clip)
-        write_cells(task.path, cells, task.made_of, scorer.arrays(cells.clips) if scorer else None)
+        if scorer is not None:
+            extra = scorer.arrays(cells.clips)
+            if self.reader.panel.trackers:
+                there = set(cells.clips)
+                extra["ceiling"] = self._ceiling([clip for clip in shard.clips if clip.clip_id in there])
+        write_cells(task.path, cells, task.made_of, extra)
         self._log(shard, task, cells, time.perf_counter() - began)
+
+    def _ceiling(self, clips: Sequence[Clip]) -> Floats:
+        """Compare the labels of clips that were heard just now with what other trackers found."""
+        shape = (len(clips), len(self.reader.panel.trackers), len(CEILINGS), len(SUMS))
+        found = np.zeros(shape)
+        for i, clip in enumerate(clips):
+            heard = self.reader.hear(clip)
+            assert isinstance(heard, Heard)
+            found[i] = ceiling_sums(heard)
+        return found
 
     def _probes_of(self, task: Task, shard: Shard) -> dict[int, LayerProbes]:
         """Read the probes that score a language; those of the last language are kept."""

@@ -24,6 +24,7 @@ from otoscope.evaluation.splits import seeded_generator
 from otoscope.f0.base import F0Track, Tracker
 from otoscope.representations.base import Model
 from otoscope.store import read_arrays, write_arrays
+from otoscope.studies.pitch.panel import Panel
 from otoscope.studies.pitch.prepare import threads_for_block
 from otoscope.studies.pitch.rehearsal import ModelSpeed, Rehearsal, least_time
 from otoscope.studies.pitch.settings import PitchSettings
@@ -58,7 +59,7 @@ class Speed:
     models : mapping of str to ModelSpeed
         By name.
     label_s : float, seconds
-        Of the F0 tracker, per second of audio.
+        Of the F0 trackers, per second of audio.
     label_bytes : float, bytes
         Of the labels that are kept, per second of audio.
     label_header_bytes : float, bytes
@@ -147,6 +148,7 @@ def measure_speed(
     device: str = "cpu",
     threads: int | None = None,
     folder: Path | None = None,
+    panel: Panel | None = None,
 ) -> Speed:
     """Measure this machine, a few seconds for each model.
 
@@ -171,6 +173,8 @@ def measure_speed(
         Of models and linear algebra; None as a run without the option has it.
     folder : Path, optional
         Where the run will stand, for the speed of its disk; the system's temporary folder without it.
+    panel : Panel, optional
+        Other trackers that are asked whether they agree.
 
     Returns
     -------
@@ -182,13 +186,13 @@ def measure_speed(
         heard, read_s = _listen(clips)
         made_up = not heard
         sounds = heard or [made_up_speech(SECONDS, seed=settings.seed)]
-        own = [resample(sound, tracker.sample_rate) for sound in sounds]
-        label_s = sum(least_time(lambda w=w: tracker.track(w), 2) for w in own) / sum(w.duration_s for w in own)
+        panel = panel or Panel()
+        label_s = sum(_label_speed(each, sounds) for each in (tracker, *panel.trackers))
         truth = resample(made_up_speech(SECONDS, seed=settings.seed), tracker.sample_rate)
-        track = tracker.track(truth)
+        tracks = [each.track(resample(truth, each.sample_rate)) for each in (tracker, *panel.trackers)]
         products = products_per_s(device) if any(s.name not in models for s in shapes) else None
         disk = _file_speed(folder)
-        rehearsal = Rehearsal(Heard(truth, track), settings, n_sources)
+        rehearsal = Rehearsal(Heard(truth, tracks[0], tuple(tracks[1:]), panel.need), settings, n_sources)
         found: dict[str, ModelSpeed] = {}
         for shape in shapes:
             if shape.name in models:
@@ -203,7 +207,7 @@ def measure_speed(
                 found[shape.name] = rehearsal.speed(
                     shape, forward_s, False, "estimated from its size, within a factor of about 1.5"
                 )
-    per_s, per_clip = _label_bytes(track)
+    per_s, per_clip = (sum(sizes) for sizes in zip(*map(_label_bytes, tracks), strict=True))
     return Speed(found, label_s, per_s, per_clip, read_s, disk, threads, device)
 
 
@@ -247,6 +251,11 @@ def _listen(clips: Sequence[Clip]) -> tuple[list[Waveform], float]:
         if len(heard) == 2:
             break
     return heard, spent / sum(w.duration_s for w in heard) if heard else 0.0
+
+
+def _label_speed(tracker: Tracker, sounds: Sequence[Waveform]) -> float:
+    own = [resample(sound, tracker.sample_rate) for sound in sounds]
+    return sum(least_time(lambda w=w: tracker.track(w), 2) for w in own) / sum(w.duration_s for w in own)
 
 
 def forward_speed(model: Model, waveforms: Sequence[Waveform]) -> float:

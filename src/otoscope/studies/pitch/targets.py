@@ -1,8 +1,10 @@
 """What the probes of the pitch study predict, and the controls that they are compared with.
 
-A target has a **domain**: ``all`` frames that the labels cover, or ``voiced`` frames. Frames fall into three disjoint
+A target has a **domain**: ``all`` frames that the labels cover, or ``voiced`` frames. Frames fall into disjoint
 **masks**: ``voiced``; ``unvoiced``; and ``voiced-sparse``, the voiced frames of clips with fewer than ten of them,
-which count towards the targets of all frames and not towards those of voiced frames.
+which count towards the targets of all frames and not towards those of voiced frames. Where other trackers are asked,
+``voiced`` falls into ``voiced-agreed`` and ``voiced-disputed``: the targets of voiced frames are those that enough
+trackers agree on. What a frame's targets and controls are does not depend on them.
 
 A **control** is the same target made uninformative, with domain and mask kept: ``shift`` rotates the target's own
 sequence within the clip by at least one second; ``swap`` takes the sequence of another clip of the same language.
@@ -20,12 +22,15 @@ from numpy.typing import NDArray
 from otoscope.alignment import energy_at, sample_track
 from otoscope.audio import Waveform
 from otoscope.evaluation.splits import seeded_generator
+from otoscope.f0.agreement import agreed_at
 from otoscope.f0.base import F0Track
 from otoscope.representations.base import LayerInfo
 
 __all__ = [
+    "AGREED",
     "ALL_MASKS",
     "CONTROLS",
+    "DISPUTED",
     "DOMAINS",
     "MASKS",
     "MIN_VOICED",
@@ -43,7 +48,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Domain = Literal["voiced", "all"]
-Mask = Literal["voiced", "voiced-sparse", "unvoiced"]
+Mask = Literal["voiced", "voiced-agreed", "voiced-disputed", "voiced-sparse", "unvoiced"]
+AGREED: Mask = "voiced-agreed"
+DISPUTED: Mask = "voiced-disputed"
 MIN_VOICED = 10
 MIN_ROTATION_S = 1.0
 
@@ -85,8 +92,12 @@ TARGETS: dict[str, Target] = {
 }
 CONTROLS: tuple[str, ...] = ("shift", "swap")
 DOMAINS: tuple[Domain, ...] = ("voiced", "all")
-MASKS: dict[Domain, tuple[Mask, ...]] = {"voiced": ("voiced",), "all": ("voiced", "voiced-sparse", "unvoiced")}
+MASKS: dict[Domain, tuple[Mask, ...]] = {
+    "voiced": ("voiced", AGREED),  # a run has the one or the other
+    "all": ("voiced", AGREED, DISPUTED, "voiced-sparse", "unvoiced"),
+}
 ALL_MASKS: tuple[Mask, ...] = MASKS["all"]
+_FULL = ("voiced", AGREED, DISPUTED)  # masks whose frames have every target
 
 
 def columns_of(mask_or_domain: Mask | Domain, *, controls: tuple[str, ...] = CONTROLS) -> tuple[str, ...]:
@@ -95,8 +106,8 @@ def columns_of(mask_or_domain: Mask | Domain, *, controls: tuple[str, ...] = CON
     Parameters
     ----------
     mask_or_domain : str
-        ``voiced`` cells hold every target, the others those of all frames; a probe of the ``voiced`` domain
-        predicts its own targets only, see :func:`domain_columns`.
+        ``voiced`` cells, agreed on or not, hold every target, the others those of all frames; a probe of the
+        ``voiced`` domain predicts its own targets only, see :func:`domain_columns`.
     controls : tuple of str
         Which controls there are: ``swap`` is missing where a language has a single clip.
 
@@ -105,7 +116,7 @@ def columns_of(mask_or_domain: Mask | Domain, *, controls: tuple[str, ...] = CON
     tuple of str
         Targets first, then ``target~control``.
     """
-    names = [t.name for t in TARGETS.values() if mask_or_domain == "voiced" or t.domain == "all"]
+    names = [t.name for t in TARGETS.values() if mask_or_domain in _FULL or t.domain == "all"]
     return (*names, *(f"{name}~{control}" for control in controls for name in names))
 
 
@@ -138,10 +149,16 @@ class Heard:
         For the energy.
     track : F0Track
         For everything else.
+    others : tuple of F0Track
+        What other trackers found; empty where none are asked.
+    need : int
+        Trackers that must agree, the one of the labels included; 0 where no others are asked.
     """
 
     waveform: Waveform
     track: F0Track
+    others: tuple[F0Track, ...] = ()
+    need: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +241,8 @@ def clip_targets(heard: Heard, partner: Heard | None, layer: LayerInfo, n_frames
     ClipTargets
         For every mask, also for those without frames.
     """
-    own, voiced, covered = _sequences(heard, layer.target_times(n_frames))
+    times = layer.target_times(n_frames)
+    own, voiced, covered = _sequences(heard, times)
     least = layer.grid.frames_in(MIN_ROTATION_S)
     fraction = float(seeded_generator(seed, "rotation", heard.waveform.clip_id).random())
     made: dict[str, dict[str, Floats]] = {"": own}
@@ -236,21 +254,36 @@ def clip_targets(heard: Heard, partner: Heard | None, layer: LayerInfo, n_frames
             made["swap"] = {name: np.resize(theirs[name], y.size) for name, y in own.items()}
     controls = tuple(name for name in CONTROLS if name in made)
 
-    voiced_mask: Mask = "voiced" if np.count_nonzero(voiced) >= MIN_VOICED else "voiced-sparse"
     among_covered = voiced[covered]
+    falls = _falls_under(heard, times, among_covered, covered)
     rows: dict[Mask, NDArray[np.intp]] = {}
     values: dict[Mask, Floats] = {}
     for mask in ALL_MASKS:
         columns = columns_of(mask, controls=controls)
-        if mask in (voiced_mask, "unvoiced"):
-            inside = among_covered if mask == voiced_mask else ~among_covered
-            rows[mask] = np.flatnonzero(covered)[inside]
-        else:
+        inside = falls.get(mask)
+        if inside is None:
             inside, rows[mask] = np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.intp)
+        else:
+            rows[mask] = np.flatnonzero(covered)[inside]
         table = np.empty((rows[mask].size, len(columns)))
         for j, column in enumerate(columns if rows[mask].size else ()):
             name, _, control = column.partition("~")
             sequence = made[control][name]
-            table[:, j] = sequence if TARGETS[name].domain == "voiced" else sequence[inside]
+            table[:, j] = sequence[inside[among_covered] if TARGETS[name].domain == "voiced" else inside]
         values[mask] = table
     return ClipTargets(rows, values, controls)
+
+
+def _falls_under(
+    heard: Heard, times: Floats, voiced: NDArray[np.bool_], covered: NDArray[np.bool_]
+) -> dict[Mask, NDArray[np.bool_]]:
+    """Say of the covered frames which fall under which mask; masks that the clip does not have are left out."""
+    found: dict[Mask, NDArray[np.bool_]] = {"unvoiced": ~voiced}
+    if np.count_nonzero(voiced) < MIN_VOICED:
+        found["voiced-sparse"] = voiced
+    elif heard.others:
+        agreed = agreed_at(heard.track, heard.others, times, need=heard.need)[covered]
+        found |= {AGREED: voiced & agreed, DISPUTED: voiced & ~agreed}
+    else:
+        found["voiced"] = voiced
+    return found

@@ -1,0 +1,1 @@
+"""The numerical core of the YAAPT trackers: filters, energies, spectral and temporal candidates, cheapest paths."""
