@@ -9,7 +9,7 @@ MUSIC ?= build/music
 MEMORY ?= build/memorability
 export OTOSCOPE_CACHE ?= $(abspath build/cache)
 
-.PHONY: install demo check test test-slow fmt bench docs clean
+.PHONY: install demo check test test-slow test-browser fmt bench docs clean
 
 install: $(VENV)/.demo
 
@@ -29,10 +29,14 @@ check: $(VENV)/.dev
 	$(BIN)/numpydoc lint $$(git ls-files 'src/*.py')
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not browser"
 
 test-slow: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not browser"
+
+# Needs Chromium and its driver (Debian: chromium chromium-driver fonts-noto-cjk).
+test-browser: $(VENV)/.dev
+	$(BIN)/pytest -m browser tests/browser
 
 fmt: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -58,14 +62,14 @@ define install_with
 endef
 
 $(VENV)/.demo: pyproject.toml constraints.txt
-	$(call install_with,demo$(,)notes$(,)swift)
+	$(call install_with,demo$(,)notes$(,)swift$(,)game)
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(call install_with,dev)
 	touch $(VENV)/.demo
 
 $(VENV)/.bench: pyproject.toml constraints.txt
-	$(call install_with,demo$(,)notes$(,)swift$(,)bench)
+	$(call install_with,demo$(,)notes$(,)swift$(,)game$(,)bench)
 
 $(VENV)/.docs: pyproject.toml constraints.txt
 	$(call install_with,docs)

@@ -111,7 +111,7 @@ class Waveform:
         bool
             True also for a constant offset.
         """
-        return bool(np.max(np.abs(self.samples - self.samples.mean())) < SILENCE_PEAK)
+        return bool(np.max(np.abs(self.samples - self.samples.mean(dtype=np.float64))) < SILENCE_PEAK)
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Told", "track"]
 
 PICTURES = (".png", ".svg")
+_FORBIDDEN = '<>:"/\\|?*'  # on one system or another
+_LONGEST = 200  # bytes of a name, so that a suffix fits
+_SLUG = 60  # the longest slug, and below what it is not made of
+_BEYOND = re.compile(r"[^A-Za-z0-9._-]")
 _FEWEST = 12  # clips that a process must have to be worth its start
 
 
@@ -123,7 +128,7 @@ def track(
 ) -> None:
     """Find the F0 of sound files. Without --out, the table of one sound goes to the screen."""
     from otoscope.f0.tracking import open_on_frames
-    from otoscope.f0.writing import FORMATS, csv_of
+    from otoscope.f0.writing import FORMATS, text_of
     from otoscope.representations.gathering import gather_clips
 
     opened = open_on_frames(tracker, frame_length_ms=frame_ms, hop_ms=hop_ms, f0_min_hz=fmin, f0_max_hz=fmax)
@@ -143,7 +148,7 @@ def track(
     if as_json:
         print_json(_summary(opened, jobs, found, failures))
     elif out is None and plot is None and found and found[0].track is not None:
-        typer.echo(csv_of(found[0].track), nl=False)
+        typer.echo(text_of(found[0].track, kind=kind, duration_s=found[0].duration_s), nl=False)
     else:
         n_frames, n_voiced = sum(one.n_frames for one in found), sum(one.n_voiced for one in found)
         share = f", {100 * n_voiced / n_frames:.0f} % of {n_frames} frames voiced" if n_frames else ""
@@ -221,12 +226,25 @@ def _picture_of(plot: str | None, out: Path | None, single: bool) -> str | None:
 def _stem(clip_id: str, *, whole: bool = False) -> str:
     """Give a path below the folder of tables: the clip's id, without the suffix of a sound file unless `whole`."""
     from otoscope.corpora.folder import SOUND_SUFFIXES
-    from otoscope.store import slug
 
     parts = Path(clip_id).parts
     last = Path(parts[-1])
     name = last.stem if last.suffix.lower() in SOUND_SUFFIXES and not whole else last.name
-    return Path(*(slug(part) for part in (*parts[:-1], name) if part not in ("/", "..", "."))).as_posix()
+    return Path(*(_file_name(part) for part in (*parts[:-1], name) if part not in ("/", "..", "."))).as_posix()
+
+
+def _file_name(part: str) -> str:
+    """Keep a name that any system takes as a file's, blanks and letters of any script included; else give its slug.
+
+    A slug is short and of few characters, so what is kept beside slugs is never one of them.
+    """
+    from otoscope.store import slug
+
+    plain = slug(part)
+    usual = part.isprintable() and not set(part) & set(_FORBIDDEN) and len(part.encode()) <= _LONGEST
+    ends = part == part.strip() and not part.startswith(("-", ".")) and not part.endswith(".")
+    other = len(part) > _SLUG or bool(_BEYOND.search(part))
+    return part if usual and ends and other else plain
 
 
 def _tell(jobs: list[Job], processes: int | None) -> Iterator[Told]:

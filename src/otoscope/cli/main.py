@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import otoscope
-from otoscope.cli import corpus, f0, memorability, models, pitch, pitch_books, pitch_plan, pitch_table
+from otoscope.cli import corpus, f0, game, memorability, models, pitch, pitch_books, pitch_plan, pitch_table
 from otoscope.cli.extract import extract
 from otoscope.cli.languages import languages
 from otoscope.errors import OtoscopeError
@@ -44,6 +44,7 @@ pitch.app.add_typer(pitch_books.app)
 app.add_typer(pitch.app, name="pitch")
 app.add_typer(memorability.app, name="memorability")
 app.add_typer(f0.app, name="f0")
+app.add_typer(game.app, name="game")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(models.app, name="models")
 app.command("languages")(languages)

@@ -1,4 +1,4 @@
-"""Probabilistic YIN, through librosa (the extra ``pyin``)."""
+"""Probabilistic YIN, through librosa."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
-from otoscope.f0.accepting import check_rate, check_search, frames_of, require
+from otoscope.f0.accepting import check_rate, check_search, frames_of
 from otoscope.f0.base import F0Track, TrackerInfo
 from otoscope.f0.resampling import on_grid
 from otoscope.frames import FrameGrid
@@ -46,7 +46,7 @@ class PyinTracker:
     Raises
     ------
     SpecError
-        If a setting cannot be, or the package is not installed.
+        If a setting cannot be.
 
     Notes
     -----
@@ -86,7 +86,6 @@ class PyinTracker:
     switch_probability: float = 0.01
 
     def __post_init__(self) -> None:
-        require("pyin", "librosa", "pyin")
         check_search("pyin", self.f0_min_hz, self.f0_max_hz, least=_LEAST_HZ, most=_MOST_HZ)
         if self.f0_max_hz < _LEAST_RATIO * self.f0_min_hz:
             raise SpecError(

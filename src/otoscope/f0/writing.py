@@ -11,7 +11,7 @@ from otoscope.errors import SpecError
 from otoscope.f0.base import F0Track
 from otoscope.store import write_table, write_text
 
-__all__ = ["COLUMNS", "FORMATS", "csv_of", "pitch_tier_of", "text_grid_of", "write_track"]
+__all__ = ["COLUMNS", "FORMATS", "csv_of", "pitch_tier_of", "text_grid_of", "text_of", "write_track"]
 
 FORMATS = {"csv": ".csv", "parquet": ".parquet", "pitchtier": ".PitchTier", "textgrid": ".TextGrid"}
 """From the name of a format to the suffix of its files."""
@@ -133,6 +133,37 @@ def _spans(track: F0Track, duration_s: float) -> Iterator[tuple[float, float, bo
             yield edges[i], edges[i + 1], voiced
 
 
+def text_of(track: F0Track, *, kind: str, duration_s: float) -> str:
+    """Write a track as text.
+
+    Parameters
+    ----------
+    track : F0Track
+        The track.
+    kind : str
+        One of :data:`FORMATS`, but not ``parquet``.
+    duration_s : float, seconds
+        Of the clip; Praat's formats need it.
+
+    Returns
+    -------
+    str
+        As :func:`csv_of`, :func:`pitch_tier_of` or :func:`text_grid_of` gives it.
+
+    Raises
+    ------
+    SpecError
+        If the format is not known, or is no text.
+    """
+    if kind == "csv":
+        return csv_of(track)
+    if kind == "pitchtier":
+        return pitch_tier_of(track, duration_s)
+    if kind == "textgrid":
+        return text_grid_of(track, duration_s)
+    raise SpecError(f"format {kind!r}: choose from {', '.join(name for name in FORMATS if name != 'parquet')}")
+
+
 def write_track(track: F0Track, path: Path, *, kind: str, duration_s: float) -> None:
     """Write a track whole.
 
@@ -152,9 +183,7 @@ def write_track(track: F0Track, path: Path, *, kind: str, duration_s: float) -> 
     SpecError
         If the format is not known.
     """
-    if kind == "csv":
-        write_text(path, csv_of(track))
-    elif kind == "parquet":
+    if kind == "parquet":
         scores = [None] * track.times.size if track.score is None else track.score.tolist()
         rows = [
             {
@@ -168,9 +197,7 @@ def write_track(track: F0Track, path: Path, *, kind: str, duration_s: float) -> 
             )
         ]
         write_table(path, rows, types=COLUMNS)
-    elif kind == "pitchtier":
-        write_text(path, pitch_tier_of(track, duration_s))
-    elif kind == "textgrid":
-        write_text(path, text_grid_of(track, duration_s))
+    elif kind in FORMATS:
+        write_text(path, text_of(track, kind=kind, duration_s=duration_s))
     else:
         raise SpecError(f"format {kind!r}: choose from {', '.join(FORMATS)}")

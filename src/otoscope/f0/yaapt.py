@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
@@ -18,9 +19,10 @@ from otoscope.frames import FrameGrid
 
 __all__ = ["YaaptTracker"]
 
-ADAPTER = 1  # raised when a change in this file changes labels, so that no cache mixes old with new
+ADAPTER = 2  # raised when a change in this file changes labels, so that no cache mixes old with new
 _LONGEST_HOP_MS = 10.0  # inside
 _SHORTEST_HOP_MS = 2.5
+_OFFSET = 1e-3  # of the peak; less is no direct current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ class YaaptTracker:
     is compared is a stretch and one period, and their common middle counts), and means run over both sides. A
     parabola gives the lag between samples. A frame far from all spectral candidates and without a peak of its own
     is unvoiced, and so is a clip with fewer than three such candidates, where the program says 150 Hz. Paths of equal
-    cost are told apart by order, not by rounding. Hops are divided to 10 ms or less inside.
+    cost are told apart by order, not by rounding. Stretches that came out an octave off are put right at the end
+    (:func:`~otoscope.f0.yaapt_core.octaves.settle_octaves`). Hops are divided to 10 ms or less inside.
 
     Nothing is taken back from the times. On twelve pairs of exponential glides (ten harmonics in cosine phase) half
     the difference of the two median errors, over the rate of the glide, was, at 0.5, 1 and 2 octaves a second:
@@ -161,9 +164,17 @@ class YaaptTracker:
             from otoscope.f0.yaapt_core.centered import centered_f0
 
             inner = (n_frames - 1) * parts + 1
-            hz, score = centered_f0(waveform.samples, n_frames=inner, plan=self._plan(parts))
+            hz, score = centered_f0(_level(waveform.samples), n_frames=inner, plan=self._plan(parts))
             hz, score = hz[::parts], score[::parts].copy()
         voiced = hz > 0
         return F0Track(
             grid.centers(n_frames), np.where(voiced, hz, np.nan), voiced, self.info, waveform.clip_id, score
         )
+
+
+def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take a direct current off: squared, it would bring the fundamental of every hum to the fore."""
+    mean = samples.mean(dtype=np.float64)
+    if abs(mean) <= _OFFSET * float(np.abs(samples).max()):
+        return samples  # pauses of zeros stay zeros
+    return (samples - mean).astype(np.float32)

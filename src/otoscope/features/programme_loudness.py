@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from otoscope.errors import SpecError
 
-__all__ = ["OFFSET_LU", "block_power", "gated_power", "integrated_loudness", "k_weight", "k_weighting"]
+__all__ = [
+    "ABSOLUTE_GATE_LUFS",
+    "OFFSET_LU",
+    "block_power",
+    "gated_power",
+    "integrated_loudness",
+    "k_weight",
+    "k_weighting",
+]
 
 OFFSET_LU = -0.691  # takes off what K-weighting gives to 997 Hz
 BLOCKS_PER_S = 10

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from otoscope.cli.f0_track import _file_name
 from otoscope.f0.tracking import track
-from otoscope.store import read_table
+from otoscope.store import read_table, slug
 from otoscope.testing.signals import tone
 
 
@@ -92,6 +93,32 @@ def test_two_sounds_of_one_stem_get_two_files(call, sounds, tmp_path):
     soundfile.write(sounds / "two.wav", tone(100.0).samples, 16_000)
     assert call("f0", "track", sounds, "--tracker", "kaldi", "--out", tmp_path / "f0")[0] == 0
     assert {path.name for path in (tmp_path / "f0").glob("two*")} == {"two.flac.csv", "two.wav.csv"}
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("textgrid", "TextGrid"), ("pitchtier", "PitchTier")])
+def test_what_praat_opens_goes_to_the_screen_as_it_would_to_a_file(call, sounds, tmp_path, kind, begins):
+    args = ("f0", "track", sounds / "two.flac", "--tracker", "kaldi", "--format", kind)
+    code, out, _ = call(*args)
+    assert code == 0
+    assert f'Object class = "{begins}"' in out
+    assert call(*args, "--out", tmp_path / "f0")[0] == 0
+    assert (tmp_path / "f0" / f"two.{begins}").read_text(encoding="utf-8") == out
+
+
+def test_names_of_any_script_and_with_blanks_are_kept(call, tmp_path):
+    names = ["a b", "語 ünï", "x" * 70, "plain"]
+    for name in names:
+        path = tmp_path / "speech" / "in hall" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tone(150.0, duration_s=0.2).samples, 16_000)
+    assert call("f0", "track", tmp_path / "speech", "--tracker", "kaldi", "--out", tmp_path / "f0")[0] == 0
+    made = {path.relative_to(tmp_path / "f0").as_posix() for path in (tmp_path / "f0").rglob("*.csv")}
+    assert made == {f"in hall/{name}.csv" for name in names}
+
+
+@pytest.mark.parametrize("part", ["a:b", "a|b", 'a"b', "a b ", " a", "-rf *", ".hidden é", "a\nb", "é" * 150, "ü."])
+def test_names_that_some_system_refuses_get_a_slug(part):
+    assert _file_name(part) == slug(part)
 
 
 def test_out_may_name_the_file_of_one_sound(call, sounds, tmp_path):

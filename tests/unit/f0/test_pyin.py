@@ -1,4 +1,3 @@
-import importlib.util
 import math
 import pickle
 
@@ -150,12 +149,6 @@ def test_the_widest_and_the_narrowest_ranges_work(low_hz, high_hz):
 def test_another_sample_rate_is_refused_with_the_way_out():
     with pytest.raises(DataError, match=r"8000 Hz, pyin needs 16000 Hz; call audio\.resample"):
         PyinTracker().track(tone(100.0, sample_rate=8_000))
-
-
-def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SpecError, match=r"librosa is not installed; pip install 'otoscope\[pyin\]'"):
-        PyinTracker()
 
 
 @pytest.mark.slow

@@ -8,11 +8,11 @@ from otoscope.f0.kaldi import KaldiTracker
 from otoscope.f0.registry import DEFAULT_TRACKER, TRACKERS, open_tracker
 from otoscope.f0.yaapt_compat import YaaptCompatTracker
 
-PACKAGES = {"swift": "swift_f0", "praat": "parselmouth", "pyin": "librosa"}
+PACKAGES = {"swift": "swift_f0", "praat": "parselmouth"}
 
 
 def test_the_default_and_the_trackers_that_need_no_extra_are_there():
-    assert {"kaldi", "yaapt-compat", *PACKAGES} <= set(TRACKERS)
+    assert {"kaldi", "pyin", "yaapt-compat", *PACKAGES} <= set(TRACKERS)
     assert DEFAULT_TRACKER in TRACKERS
     assert DEFAULT_TRACKER not in PACKAGES
 

@@ -163,3 +163,19 @@ def test_settings_that_cannot_be_are_refused(given_settings, said):
 def test_another_sample_rate_is_refused_with_the_way_out():
     with pytest.raises(DataError, match=r"8000 Hz, yaapt needs 16000 Hz; call audio\.resample"):
         YaaptTracker().track(tone(100.0, sample_rate=8_000))
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.3])
+def test_a_direct_current_changes_next_to_nothing(offset):
+    waveform, _, _ = speechlike(3)
+    lifted = Waveform(waveform.samples + np.float32(offset), waveform.sample_rate, "lifted")
+    plain, other = YaaptTracker().track(waveform), YaaptTracker().track(lifted)
+    both = plain.voiced & other.voiced
+    assert np.mean(plain.voiced != other.voiced) < 0.005
+    assert np.mean(np.abs(plain.f0_hz[both] - other.f0_hz[both]) > 1) < 0.005
+
+
+def test_noise_on_a_large_direct_current_is_unvoiced():
+    rng = np.random.default_rng(0)
+    samples = (0.3 + rng.standard_normal(16_000) / 32_768 * 8).astype(np.float32)
+    assert YaaptTracker().track(Waveform(samples, 16_000, "offset")).voiced.mean() < 0.1

@@ -475,6 +475,20 @@ def test_settings_name_every_tracker_that_is_asked():
     assert open_panel(PitchSettings(), PlantedTracker()) == (PitchSettings(), Panel())
 
 
+def test_others_search_the_range_of_the_labels_unless_they_name_one():
+    labels = open_tracker("yaapt:f0_min_hz=80,f0_max_hz=600")
+    asked = PitchSettings(tracker="yaapt:f0_min_hz=80,f0_max_hz=600", agree="2of3:kaldi+pyin:f0_max_hz=500")
+    _, panel = open_panel(asked, labels)
+    found = [[info.parameters[key] for key in ("f0_min_hz", "f0_max_hz")] for info in panel.infos]
+    assert found == [[80.0, 600.0], [80.0, 500.0]]
+
+
+@pytest.mark.parametrize(("spec", "hop_ms"), [("pyin", 10.0), ("pyin:hop_ms=5", 5.0), ("yaapt-compat", 20.0)])
+def test_others_that_are_put_on_frames_are_put_on_fine_ones(spec, hop_ms):
+    _, panel = open_panel(PitchSettings(agree=f"2of2:{spec}"), open_tracker("yaapt"))
+    assert panel.infos[0].parameters["hop_ms"] == hop_ms
+
+
 def test_a_clip_that_another_tracker_cannot_use_is_left_out_and_says_who_could_not(tmp_path, corpus, monkeypatch):
     bad = ("en_us/000", "en_us/030")
     monkeypatch.setitem(registry.TRACKERS, "rival", lambda cents=100.0: Rival(cents, fails_on=bad))

@@ -16,6 +16,7 @@ from otoscope.f0.yaapt_core.candidates import (
 )
 from otoscope.f0.yaapt_core.energy import frame_energies
 from otoscope.f0.yaapt_core.filtering import bandpass_pair
+from otoscope.f0.yaapt_core.octaves import settle_octaves
 from otoscope.f0.yaapt_core.path import cheapest_voiced_path, fill_between
 from otoscope.f0.yaapt_core.settings import FILTER_ORDER, Plan
 from otoscope.f0.yaapt_core.temporal import centered_candidates
@@ -72,7 +73,7 @@ def centered_f0(samples: NDArray[np.float32], *, n_frames: int, plan: Plan) -> t
     mean_hz = float(best[best > 0].mean()) if np.any(best > 0) else float(path.mean())
     chosen = cheapest_voiced_path(f0_hz, merit, energy, mean_hz=mean_hz, slack=SLACK)
     at = np.arange(n_frames)
-    hz = f0_hz[chosen, at]
+    hz = settle_octaves(linear, f0_hz[chosen, at], plan=plan)
     return hz, np.where(hz > 0, np.clip(merit[chosen, at], 0.0, 1.0), soft)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 
 from otoscope.audio import Waveform, resample
@@ -9,10 +10,14 @@ from otoscope.errors import DataError, SpecError
 from otoscope.f0.agreement import parse_agree
 from otoscope.f0.base import F0Track, Tracker, TrackerInfo
 from otoscope.f0.labels import LabelCache
-from otoscope.f0.registry import open_tracker
+from otoscope.f0.registry import TRACKERS, open_tracker
+from otoscope.specs import split_spec
 from otoscope.studies.pitch.settings import PitchSettings
 
 __all__ = ["Panel", "open_panel"]
+
+_RESAMPLED = ("praat", "pyin", "swift")  # the hop says where their values are wanted, and not what they are
+_HOP_MS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ def open_panel(settings: PitchSettings, labels: Tracker) -> tuple[PitchSettings,
     settings : PitchSettings
         Their `tracker` is that of the labels.
     labels : Tracker
-        The same, opened.
+        The same, opened. The others search its range of F0, unless they name one: else they could not agree with
+        labels beyond theirs. Those whose own frames do not depend on it give a frame every 10 ms, unless they say
+        otherwise: labels between frames further apart would be held to voicing of another moment.
 
     Returns
     -------
@@ -93,7 +100,7 @@ def open_panel(settings: PitchSettings, labels: Tracker) -> tuple[PitchSettings,
     if not settings.agree:
         return settings, Panel()
     asked = parse_agree(settings.agree, labels=settings.tracker)
-    trackers = tuple(open_tracker(spec) for spec in asked.others)
+    trackers = tuple(_open(spec, labels) for spec in asked.others)
     seen = {labels.info.digest: settings.tracker}
     for spec, tracker in zip(asked.others, trackers, strict=True):
         same = seen.setdefault(tracker.info.digest, spec)
@@ -103,3 +110,14 @@ def open_panel(settings: PitchSettings, labels: Tracker) -> tuple[PitchSettings,
                 "name another"
             )
     return replace(settings, agree=asked.spec), Panel(asked.need, asked.others, trackers)
+
+
+def _open(spec: str, labels: Tracker) -> Tracker:
+    """Open a tracker on the range of F0 of the labels, and on fine frames, where its specification says nothing."""
+    name, text = split_spec(spec)
+    said = {part.partition("=")[0].strip() for part in text.split(",")}
+    known = inspect.signature(TRACKERS[name]).parameters if name in TRACKERS else {}
+    wanted = {key: labels.info.parameters.get(key) for key in ("f0_min_hz", "f0_max_hz") if key in known}
+    if name in _RESAMPLED:
+        wanted["hop_ms"] = _HOP_MS
+    return open_tracker(spec, **{key: value for key, value in wanted.items() if key not in said})

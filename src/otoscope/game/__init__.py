@@ -1,0 +1,1 @@
+"""The Music Memory Game: schedules, the web experiment, its storage, and scores of what listeners answered."""
