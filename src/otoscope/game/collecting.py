@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,7 @@ def response_rows(study: Study, found: Collected) -> list[dict[str, Any]]:
     """
     sittings = {row["session"]: row for row in found.sittings}
     rows = []
+    answered = Counter(row["session"] for row in found.responses)
     for row in found.responses:
         sitting = sittings[row["session"]]
         planned = study.plan(sitting["seat"])[row["slot"]]
@@ -107,7 +109,8 @@ def response_rows(study: Study, found: Collected) -> list[dict[str, Any]]:
                 "crossed": planned.crossed,
                 "answer": row["answer"],
                 "rt_ms": row["rt_ms"],
-                "complete": sitting["stage"] == "done",
+                # Whoever answered everything and closed the page before the end has finished too.
+                "complete": sitting["stage"] == "done" or answered[row["session"]] == study.n_slots,
                 "headphones": sitting["headphones"],
                 "clip_id": planned.clip.clip_id,
                 "onset_s": row["onset_s"],

@@ -171,3 +171,12 @@ def test_exclusion_settings_become_limits(study):
     study.settings = study.settings.model_copy(update={"exclusions": given})
     limits = limits_of(study)
     assert (limits.vigilance, limits.false_alarms, limits.headphones) == (0.3, None, True)
+
+
+def test_whoever_answered_everything_has_finished_even_without_the_last_page(make_player, client, study):
+    closed = make_player()
+    closed.prepare()
+    closed.play()
+    rows = table(export_files(study, client.app.state.store)["data/responses.csv"])
+    assert len(rows) == study.n_slots
+    assert {row["complete"] for row in rows} == {"true"}
