@@ -20,6 +20,7 @@ __all__ = [
     "Collected",
     "as_responses",
     "collect",
+    "finished_sessions",
     "limits_from",
     "limits_of",
     "read_study_responses",
@@ -76,6 +77,29 @@ def collect(store: Store) -> Collected:
         )
 
 
+def finished_sessions(study: Study, found: Collected) -> set[str]:
+    """Name the sittings that were finished.
+
+    Parameters
+    ----------
+    study : Study
+        Which.
+    found : Collected
+        Its rows.
+
+    Returns
+    -------
+    set of str
+        Whoever answered everything and closed the page before the end has finished too.
+    """
+    answered = Counter(row["session"] for row in found.responses)
+    return {
+        row["session"]
+        for row in found.sittings
+        if row["stage"] == "done" or answered[row["session"]] == study.n_slots
+    }
+
+
 def response_rows(study: Study, found: Collected) -> list[dict[str, Any]]:
     """Say of every response what stood in its slot.
 
@@ -93,7 +117,7 @@ def response_rows(study: Study, found: Collected) -> list[dict[str, Any]]:
     """
     sittings = {row["session"]: row for row in found.sittings}
     rows = []
-    answered = Counter(row["session"] for row in found.responses)
+    finished = finished_sessions(study, found)
     for row in found.responses:
         sitting = sittings[row["session"]]
         planned = study.plan(sitting["seat"])[row["slot"]]
@@ -109,8 +133,7 @@ def response_rows(study: Study, found: Collected) -> list[dict[str, Any]]:
                 "crossed": planned.crossed,
                 "answer": row["answer"],
                 "rt_ms": row["rt_ms"],
-                # Whoever answered everything and closed the page before the end has finished too.
-                "complete": sitting["stage"] == "done" or answered[row["session"]] == study.n_slots,
+                "complete": row["session"] in finished,
                 "headphones": sitting["headphones"],
                 "clip_id": planned.clip.clip_id,
                 "onset_s": row["onset_s"],

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import otoscope
 from otoscope.errors import SpecError
-from otoscope.game.collecting import Collected, as_responses, collect, limits_of, response_rows
+from otoscope.game.collecting import Collected, as_responses, collect, finished_sessions, limits_of, response_rows
 from otoscope.store import atomic_path, write_text
 
 if TYPE_CHECKING:
@@ -96,10 +96,11 @@ def export_files(
     from otoscope.game.responses import COLUMNS
 
     found = collect(store)
-    kept = [row for row in found.sittings if incomplete or row["stage"] == "done"]
+    finished = finished_sessions(study, found)
+    kept = [row for row in found.sittings if incomplete or row["session"] in finished]
     names = {row["session"] for row in kept}
     responses = [row for row in response_rows(study, found) if row["session"] in names]
-    sessions = _session_rows(found, kept)
+    sessions = _session_rows(found, kept, finished)
     questions = [row for row in found.questions if row["session"] in names]
     exclusions = _exclusions(study, responses)
     files = {
@@ -219,7 +220,7 @@ def zip_bytes(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _session_rows(found: Collected, kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _session_rows(found: Collected, kept: Iterable[dict[str, Any]], finished: set[str]) -> list[dict[str, Any]]:
     import json
 
     counts: dict[str, int] = defaultdict(int)
@@ -235,7 +236,7 @@ def _session_rows(found: Collected, kept: Iterable[dict[str, Any]]) -> list[dict
         rows.append(
             {
                 **sitting,
-                "complete": sitting["stage"] == "done",
+                "complete": sitting["session"] in finished,
                 "language": sitting["lang"],
                 "headphone_attempts": len(checks) or None,
                 "headphone_correct": checks[-1]["correct"] if checks else None,

@@ -180,3 +180,5 @@ def test_whoever_answered_everything_has_finished_even_without_the_last_page(mak
     rows = table(export_files(study, client.app.state.store)["data/responses.csv"])
     assert len(rows) == study.n_slots
     assert {row["complete"] for row in rows} == {"true"}
+    files = export_files(study, client.app.state.store, incomplete=False)
+    assert [row["complete"] for row in table(files["data/sessions.csv"])] == ["true"]
