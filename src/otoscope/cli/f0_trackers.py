@@ -33,9 +33,9 @@ def trackers(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
+    from otoscope.report.terminal import plain_table
 
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     for heading in ("tracker", "how", "score", "licence", "here"):
         table.add_column(heading, overflow="fold")
     for row in rows:

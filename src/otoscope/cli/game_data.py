@@ -177,10 +177,10 @@ def _in_words(one: Estimate) -> str:
 
 
 def _show(scores: Scores, left: Exclusions, halves: SplitHalf | None, label: str) -> None:
-    from rich.table import Table
+    from otoscope.report.terminal import plain_table
 
     out = console()
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     for heading, side in (("left out for", "left"), ("rule", "left"), ("sittings", "right"), ("of", "right")):
         table.add_column(heading, justify=side)  # pyright: ignore[reportArgumentType]
     for rule in left.rules:

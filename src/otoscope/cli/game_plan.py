@@ -72,9 +72,9 @@ def plan(
         f"  then         reliability {made.reliability:.2f} {spread}; halves agree at {made.split_half:.2f}; no "
         f"prediction ranks better than {made.ceiling:.2f}"
     )
-    from rich.table import Table
+    from otoscope.report.terminal import plain_table
 
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     for heading in ("listeners", "responses per clip", "reliability", "halves agree"):
         table.add_column(heading, justify="right")
     for point in made.curve:

@@ -13,7 +13,7 @@ from otoscope.audio import Waveform
 from otoscope.errors import DataError
 from otoscope.store import digest_of
 
-__all__ = ["F0Track", "Tracker", "TrackerInfo"]
+__all__ = ["F0Track", "Tracker", "TrackerInfo", "empty_track"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,25 @@ class F0Track:
             raise DataError(self.clip_id, "f0_hz must be NaN exactly where voiced is False")
         if np.any(self.f0_hz[self.voiced] <= 0) or np.any(np.isinf(self.f0_hz)):
             raise DataError(self.clip_id, "f0_hz must be finite and above 0 where voiced")
+
+
+def empty_track(tracker: TrackerInfo, clip_id: str) -> F0Track:
+    """Give a track without frames.
+
+    Parameters
+    ----------
+    tracker : TrackerInfo
+        What found nothing.
+    clip_id : str
+        The clip.
+
+    Returns
+    -------
+    F0Track
+        It says nothing about any time; with a score, of no frame.
+    """
+    nothing = np.zeros(0)
+    return F0Track(nothing, nothing, nothing > 0, tracker, clip_id, nothing)
 
 
 class Tracker(Protocol):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from otoscope.audio import Waveform
 from otoscope.errors import DataError, SpecError
-from otoscope.f0.accepting import frames_of
+from otoscope.f0.accepting import check_rate, check_search, frames_of
 from otoscope.f0.base import F0Track, TrackerInfo
 from otoscope.f0.resampling import on_grid
 from otoscope.frames import FrameGrid
@@ -124,11 +124,7 @@ class KaldiTracker:
 
     def __post_init__(self) -> None:
         # Above 1000 Hz Kaldi's low-pass leaves no fundamental; below 20 Hz its lags no longer fit the frames.
-        if not 20 <= self.f0_min_hz < self.f0_max_hz <= 1000:
-            raise SpecError(
-                f"kaldi: f0_min_hz is {self.f0_min_hz:g} and f0_max_hz {self.f0_max_hz:g}; "
-                "20 <= f0_min_hz < f0_max_hz <= 1000 is accepted"
-            )
+        check_search("kaldi", self.f0_min_hz, self.f0_max_hz, least=20, most=1000)
         for name in ("frame_length_ms", "hop_ms"):
             value: float = getattr(self, name)
             if not 1 <= value <= 1000 or value % _STEP_MS:
@@ -184,10 +180,7 @@ class KaldiTracker:
         FrameGrid
             At 16000 Hz.
         """
-        per_ms = SAMPLE_RATE // 1000
-        return FrameGrid(
-            SAMPLE_RATE, hop=round(self.hop_ms * per_ms), receptive_field=round(self.frame_length_ms * per_ms)
-        )
+        return frames_of("kaldi", self.frame_length_ms, self.hop_ms, SAMPLE_RATE)
 
     def track(self, waveform: Waveform) -> F0Track:
         """Find the F0.
@@ -207,11 +200,7 @@ class KaldiTracker:
         DataError
             If the rate is another one, or the clip is shorter than a frame.
         """
-        if waveform.sample_rate != SAMPLE_RATE:
-            raise DataError(
-                waveform.clip_id,
-                f"sample_rate is {waveform.sample_rate} Hz, kaldi needs {SAMPLE_RATE} Hz; call audio.resample",
-            )
+        check_rate("kaldi", waveform, SAMPLE_RATE)
         grid = self.grid
         n_samples = waveform.samples.size
         if grid.count(n_samples) == 0:

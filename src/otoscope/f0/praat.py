@@ -13,7 +13,7 @@ import numpy as np
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
 from otoscope.f0.accepting import check_rate, check_search, frames_of, require
-from otoscope.f0.base import F0Track, TrackerInfo
+from otoscope.f0.base import F0Track, TrackerInfo, empty_track
 from otoscope.f0.resampling import on_grid
 from otoscope.frames import FrameGrid
 
@@ -168,8 +168,7 @@ class PraatTracker:
         """Give Praat's answer on its own frames, 5 ms apart; none for a silent clip or one shorter than a window."""
         window = _PERIODS * SAMPLE_RATE / self.f0_min_hz
         if waveform.samples.size < window or waveform.is_silent():
-            nothing = np.zeros(0)
-            return F0Track(nothing, nothing, nothing > 0, self.info, waveform.clip_id, nothing)
+            return empty_track(self.info, waveform.clip_id)
         import parselmouth
 
         pitch = parselmouth.Sound(waveform.samples.astype(np.float64), SAMPLE_RATE).to_pitch_ac(

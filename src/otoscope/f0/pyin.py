@@ -10,7 +10,7 @@ import numpy as np
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
 from otoscope.f0.accepting import check_rate, check_search, frames_of
-from otoscope.f0.base import F0Track, TrackerInfo
+from otoscope.f0.base import F0Track, TrackerInfo, empty_track
 from otoscope.f0.resampling import on_grid
 from otoscope.frames import FrameGrid
 
@@ -171,8 +171,7 @@ class PyinTracker:
     def _own_frames(self, waveform: Waveform) -> F0Track:
         """Give librosa's answer on its own frames, 10 ms apart; none for a silent clip."""
         if waveform.is_silent():
-            nothing = np.zeros(0)
-            return F0Track(nothing, nothing, nothing > 0, self.info, waveform.clip_id, nothing)
+            return empty_track(self.info, waveform.clip_id)
         import librosa
         from scipy.signal import butter, sosfiltfilt
 

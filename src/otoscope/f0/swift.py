@@ -16,7 +16,7 @@ import numpy as np
 from otoscope.audio import Waveform
 from otoscope.errors import SpecError
 from otoscope.f0.accepting import check_rate, check_search, frames_of, require
-from otoscope.f0.base import F0Track, TrackerInfo
+from otoscope.f0.base import F0Track, TrackerInfo, empty_track
 from otoscope.f0.resampling import on_grid
 from otoscope.frames import FrameGrid
 
@@ -174,8 +174,7 @@ class SwiftTracker:
     def _own_frames(self, waveform: Waveform) -> F0Track:
         """Give the network's answer on its own frames, 16 ms apart; none for a silent clip."""
         if waveform.is_silent():
-            nothing = np.zeros(0)
-            return F0Track(nothing, nothing, nothing > 0, self.info, waveform.clip_id, nothing)
+            return empty_track(self.info, waveform.clip_id)
         samples = waveform.samples.astype(np.float64)
         samples -= samples.mean()
         samples *= PEAK / np.abs(samples).max()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from otoscope.audio import Waveform, read_audio, resample
 from otoscope.errors import DataError, SpecError
-from otoscope.f0.base import F0Track, Tracker
+from otoscope.f0.base import F0Track, Tracker, empty_track
 from otoscope.f0.registry import TRACKERS, open_tracker
 from otoscope.specs import split_spec
 
@@ -95,8 +95,7 @@ def track(
         if sample_rate is None:
             raise SpecError(f"{name}: the sample rate of an array is needed; give sample_rate in hertz")
         if np.size(sound) == 0:
-            none = np.zeros(0)
-            return F0Track(none, none.copy(), np.zeros(0, dtype=np.bool_), opened.info, name, none.copy())
+            return empty_track(opened.info, name)
         waveform = waveform_of(sound, sample_rate, clip_id=name)
     return opened.track(at_rate(waveform, opened.sample_rate))
 
